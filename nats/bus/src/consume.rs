@@ -1,0 +1,363 @@
+//! Durable consumers: every message of a filter is delivered until it is settled.
+//!
+//! The pull loop is our own. One pull is outstanding at a time, each with an inbox token of its
+//! own, so that the last word of an old pull is not taken for the new one's. The server sends a
+//! heartbeat every second; three seconds of silence, a reconnect, or an error begin a new pull.
+
+use std::time::Duration;
+
+use async_nats::{Message, Subscriber};
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{FutureExt as _, Stream, StreamExt as _, stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::connect::Bus;
+use crate::delivery::Delivery;
+use crate::error::{Error, codes};
+
+const EXPIRES: Duration = Duration::from_secs(30);
+const HEARTBEAT: Duration = Duration::from_secs(1);
+const SILENCE: Duration = Duration::from_secs(3);
+const BATCH: i64 = 256;
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A durable pull consumer with explicit acks that redelivers without end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consume {
+    /// The stream.
+    pub stream: String,
+    /// The consumer's name; whoever uses the same shares its messages.
+    pub durable: String,
+    /// Which subjects; wildcards allowed.
+    pub filter: String,
+    /// Messages in hand at once, over all who share the consumer.
+    pub max_ack_pending: i64,
+    /// A message not settled (or prolonged by `progress`) for this long is delivered again,
+    /// also after this process was killed.
+    pub ack_wait: Duration,
+}
+
+/// The deliveries of a consumer. Never ends while the connection is not closed by us; what goes
+/// wrong meanwhile is mended and logged.
+pub struct Deliveries(BoxStream<'static, Delivery>);
+
+impl std::fmt::Debug for Deliveries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Deliveries")
+    }
+}
+
+impl Stream for Deliveries {
+    type Item = Delivery;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Delivery>> {
+        self.0.poll_next_unpin(cx)
+    }
+}
+
+impl Bus {
+    /// Creates the consumer, or updates it to these properties, and delivers its messages.
+    ///
+    /// # Errors
+    /// The consumer can't be made: no such stream, no permission, no answer.
+    pub async fn consume(&self, consume: Consume) -> Result<Deliveries, Error> {
+        self.declare_consumer(&consume).await?;
+        let inbox = self.client().new_inbox();
+        let replies = self
+            .client()
+            .subscribe(format!("{inbox}.*"))
+            .await
+            .map_err(|error| Error::malformed("subscribing", error))?;
+        let mut reconnects = self.reconnects();
+        reconnects.mark_unchanged();
+        let pull = Pull {
+            bus: self.clone(),
+            consume,
+            inbox,
+            replies,
+            reconnects,
+            round: 0,
+            awaited: 0,
+            declared: true,
+            pause: PAUSE,
+            due: Instant::now(),
+        };
+        let deliveries =
+            stream::unfold(
+                pull,
+                |mut pull| async move { Some((pull.next().await?, pull)) },
+            );
+        Ok(Deliveries(deliveries.boxed()))
+    }
+
+    /// Up to which stream sequence everything the consumer filters is settled: `u64::MAX` when
+    /// nothing that is stored is unsettled. A message with a sequence not above it, if the
+    /// filter matches it, is settled.
+    ///
+    /// # Errors
+    /// No answer. A consumer that does not exist yet has settled nothing: 0.
+    pub async fn consumer_ack_floor(&self, stream: &str, durable: &str) -> Result<u64, Error> {
+        let info: Value = match self
+            .api(&format!("CONSUMER.INFO.{stream}.{durable}"), &Value::Null)
+            .await
+        {
+            Ok(info) => info,
+            Err(Error::Server {
+                code: codes::CONSUMER_NOT_FOUND,
+                ..
+            }) => return Ok(0),
+            Err(error) => return Err(error),
+        };
+        Ok(floor(&info))
+    }
+
+    async fn declare_consumer(&self, consume: &Consume) -> Result<(), Error> {
+        let Consume {
+            stream,
+            durable,
+            filter,
+            max_ack_pending,
+            ack_wait,
+        } = consume;
+        let body = json!({
+            "stream_name": stream,
+            "config": {
+                "durable_name": durable,
+                "name": durable,
+                "filter_subject": filter,
+                "deliver_policy": "all",
+                "ack_policy": "explicit",
+                "replay_policy": "instant",
+                "ack_wait": nanos(*ack_wait),
+                "max_ack_pending": max_ack_pending,
+                "max_deliver": -1,
+            },
+        });
+        let _: Value = self
+            .api(
+                &format!("CONSUMER.CREATE.{stream}.{durable}.{filter}"),
+                &body,
+            )
+            .await?;
+        Ok(())
+    }
+}
+
+/// The floor in a consumer's info. Without anything unsettled it is endless: the floor the
+/// server gives stays at the last message that matched the filter.
+fn floor(info: &Value) -> u64 {
+    let number = |value: &Value| value.as_u64().unwrap_or(0);
+    match (
+        number(&info["num_ack_pending"]),
+        number(&info["num_pending"]),
+    ) {
+        (0, 0) => u64::MAX,
+        (0, _) => number(&info["delivered"]["stream_seq"]),
+        _ => number(&info["ack_floor"]["stream_seq"]),
+    }
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// What a message in the inbox means.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    Delivery,
+    Heartbeat,
+    /// The last word of an earlier pull.
+    Stale,
+    /// The pull is over, as pulls end.
+    Over,
+    /// The pull failed; try again after a pause.
+    Failed,
+    /// The consumer is not there; declare it again.
+    Gone,
+}
+
+fn classify(status: Option<u16>, description: &str, current: bool) -> Reply {
+    let Some(status) = status else {
+        return Reply::Delivery;
+    };
+    let says = |words: &str| description.to_ascii_lowercase().contains(words);
+    match status {
+        _ if !current => Reply::Stale,
+        100 => Reply::Heartbeat,
+        404 | 408 => Reply::Over,
+        409 if says("batch completed") => Reply::Over,
+        409 if says("consumer deleted") => Reply::Gone,
+        // Nobody listens for the pull: the consumer, its stream or JetStream is not there (yet).
+        503 => Reply::Gone,
+        _ => Reply::Failed,
+    }
+}
+
+struct Pull {
+    bus: Bus,
+    consume: Consume,
+    inbox: String,
+    replies: Subscriber,
+    reconnects: watch::Receiver<u64>,
+    /// Number of the current pull, the last token of its inbox.
+    round: u64,
+    /// Messages the current pull may still bring; 0: a pull is to be made when due.
+    awaited: usize,
+    declared: bool,
+    pause: Duration,
+    /// When to pull, or when to give the current pull up.
+    due: Instant,
+}
+
+impl Pull {
+    async fn next(&mut self) -> Option<Delivery> {
+        loop {
+            tokio::select! {
+                biased;
+                changed = self.reconnects.changed() => {
+                    changed.ok()?;
+                    self.again(Duration::ZERO);
+                }
+                message = self.replies.next() => {
+                    if let Some(delivery) = self.take(message?) {
+                        return Some(delivery);
+                    }
+                }
+                () = sleep_until(self.due) => self.overdue().await,
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Option<Delivery> {
+        let current = message
+            .subject
+            .rsplit('.')
+            .next()
+            .and_then(|n| n.parse().ok())
+            == Some(self.round);
+        let description = message.description.as_deref().unwrap_or_default();
+        let reply = classify(
+            message.status.map(|status| status.as_u16()),
+            description,
+            current,
+        );
+        match reply {
+            Reply::Delivery => {
+                self.pause = PAUSE;
+                self.due = Instant::now() + SILENCE;
+                self.awaited = self.awaited.saturating_sub(1);
+                if self.awaited == 0 {
+                    self.again(Duration::ZERO);
+                }
+                let delivery = Delivery::new(self.bus.clone(), message);
+                if delivery.is_none() {
+                    tracing::warn!(durable = %self.consume.durable, "a delivery can't be read");
+                }
+                return delivery;
+            }
+            Reply::Heartbeat => self.due = Instant::now() + SILENCE,
+            Reply::Stale => {}
+            Reply::Over => self.again(Duration::ZERO),
+            Reply::Failed | Reply::Gone => {
+                tracing::debug!(durable = %self.consume.durable, description, "a pull failed");
+                self.declared &= reply != Reply::Gone;
+                self.later();
+            }
+        }
+        None
+    }
+
+    async fn overdue(&mut self) {
+        if self.awaited > 0 {
+            tracing::debug!(durable = %self.consume.durable, "a pull fell silent");
+        }
+        if !self.declared {
+            if let Err(error) = self.bus.declare_consumer(&self.consume).await {
+                tracing::warn!(durable = %self.consume.durable, %error, "the consumer can't be declared");
+                self.later();
+                return;
+            }
+            self.declared = true;
+        }
+        let batch = self.consume.max_ack_pending.clamp(1, BATCH);
+        let ask = json!({ "batch": batch, "expires": nanos(EXPIRES), "idle_heartbeat": nanos(HEARTBEAT) });
+        self.round += 1;
+        let subject = format!(
+            "$JS.API.CONSUMER.MSG.NEXT.{}.{}",
+            self.consume.stream, self.consume.durable
+        );
+        let inbox = format!("{}.{}", self.inbox, self.round);
+        let sent = self
+            .bus
+            .client()
+            .publish_with_reply(subject, inbox, Bytes::from(ask.to_string()))
+            .await;
+        if sent.is_err() {
+            self.later();
+            return;
+        }
+        self.awaited = usize::try_from(batch).unwrap_or(1);
+        self.due = Instant::now() + SILENCE;
+    }
+
+    fn again(&mut self, pause: Duration) {
+        self.awaited = 0;
+        self.due = Instant::now() + pause;
+    }
+
+    fn later(&mut self) {
+        self.again(self.pause);
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Drop for Pull {
+    /// What was delivered and not yet taken goes back at once, instead of after `ack_wait`.
+    fn drop(&mut self) {
+        while let Some(Some(message)) = self.replies.next().now_or_never() {
+            if message.status.is_none() {
+                drop(Delivery::new(self.bus.clone(), message));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_old_pull_is_not_taken_for_the_current_ones() {
+        assert_eq!(classify(Some(408), "Request Timeout", true), Reply::Over);
+        assert_eq!(classify(Some(408), "Request Timeout", false), Reply::Stale);
+        assert_eq!(classify(None, "", false), Reply::Delivery);
+    }
+
+    #[test]
+    fn a_missing_consumer_is_declared_again() {
+        assert_eq!(classify(Some(409), "Consumer Deleted", true), Reply::Gone);
+        assert_eq!(classify(Some(503), "", true), Reply::Gone);
+        assert_eq!(
+            classify(Some(409), "Leadership Change", true),
+            Reply::Failed
+        );
+    }
+
+    #[test]
+    fn with_nothing_unsettled_the_floor_is_endless() {
+        let info = |ack_pending: u64, pending: u64| {
+            json!({ "num_ack_pending": ack_pending, "num_pending": pending,
+                    "delivered": { "stream_seq": 7 }, "ack_floor": { "stream_seq": 5 } })
+        };
+        assert_eq!(floor(&info(0, 0)), u64::MAX);
+        assert_eq!(floor(&info(0, 3)), 7);
+        assert_eq!(floor(&info(1, 0)), 5);
+    }
+}
