@@ -12,6 +12,7 @@ pub mod control;
 pub mod event;
 pub mod ids;
 pub mod limits;
+pub mod local;
 pub mod reason;
 pub mod report;
 pub mod repository;
