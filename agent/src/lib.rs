@@ -1,0 +1,4 @@
+//! One attempt of one variation: clone, think, act, publish.
+
+pub mod model;
+pub mod redact;
