@@ -22,6 +22,7 @@ mod object;
 mod open;
 mod read;
 mod request;
+pub mod server;
 mod service;
 mod stored;
 mod streams;
