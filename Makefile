@@ -1,0 +1,65 @@
+# Everything a person needs is `make up` and `make test`. What the project needs beyond Rust, Node and
+# Python is installed into .tools by scripts/install-tools, pinned.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+TOOLS := $(CURDIR)/.tools
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+AIDEATOR := $(TARGET)/debug/aideator
+export PATH := $(TOOLS)/bin:$(PATH)
+export AIDEATOR_TOOLS := $(TOOLS)
+export NEXT_TELEMETRY_DISABLED := 1
+
+.PHONY: help up build tools model-tools web test test-rust test-web test-e2e lint soak bench schema clean
+
+help: ## what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+up: model-tools build ## install, build and start everything; ends with the address
+	@$(AIDEATOR) up $(UP)
+
+build: web ## build the web interface and the binaries; links `aideator` into .tools/bin
+	cargo build -p aideator
+	@mkdir -p $(TOOLS)/bin && ln -sf $(AIDEATOR) $(TOOLS)/bin/aideator
+
+tools: ## install nats-server into .tools
+	@scripts/install-tools
+
+model-tools: ## the same, and the small local model
+	@scripts/install-tools --model
+
+WEB_SOURCES := $(shell git ls-files frontend 2>/dev/null)
+web: frontend/out/index.html ## build the web interface
+frontend/node_modules/.package-lock.json: frontend/package-lock.json
+	cd frontend && npm ci --no-audit --no-fund
+frontend/out/index.html: frontend/node_modules/.package-lock.json $(WEB_SOURCES)
+	cd frontend && npm run build && touch out/index.html
+
+test: tools lint test-web test-rust test-e2e ## run every test
+
+lint: ## formatting, clippy and, where cargo-deny is installed, the arrows between crates
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses; else echo "cargo-deny is not installed: the arrows between crates are not checked"; fi
+
+test-rust: tools web ## unit, property and nats-server tests, and the built binaries end to end
+	cargo test --workspace
+
+test-web: web ## types, lint and unit tests of the web interface
+	cd frontend && npm run typecheck && npm run lint && npm test
+
+test-e2e: build ## the web interface in a real browser, where chromium is installed
+	cd frontend && npm run e2e
+
+soak: tools build ## the long fault test and the long simulation
+	cargo test -p aideator --test soak -- --ignored --nocapture
+	AIDEATOR_SIM_SECONDS=600 cargo test -p aideator --test life_of_a_run -- --nocapture
+
+bench: tools build ## measure; writes bench/RESULTS.md
+	cargo run -p aideator-bench -- --aideator $(AIDEATOR) --out bench/RESULTS.md
+
+schema: ## write nats/schema from the types
+	UPDATE_SCHEMA=1 cargo test -p aideator-contract --test schema
+
+clean: ## remove what was built
+	rm -rf frontend/out frontend/.next
+	cargo clean
