@@ -18,8 +18,10 @@ pub struct Secrets(std::sync::Arc<[String]>);
 impl Secrets {
     /// Keeps the values worth hiding, longest first, so that a secret within a longer one never wins.
     pub fn new(values: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> =
-            values.into_iter().filter(|value| value.len() >= SHORTEST_SECRET).collect();
+        let mut values: Vec<String> = values
+            .into_iter()
+            .filter(|value| value.len() >= SHORTEST_SECRET)
+            .collect();
         values.sort_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
         values.dedup();
         Self(values.into())
@@ -27,7 +29,12 @@ impl Secrets {
 
     /// The secrets among environment variables, told by their names.
     pub fn in_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self::new(variables.into_iter().filter(|(name, _)| names_a_secret(name)).map(|(_, value)| value))
+        Self::new(
+            variables
+                .into_iter()
+                .filter(|(name, _)| names_a_secret(name))
+                .map(|(_, value)| value),
+        )
     }
 
     /// These and the given ones.
@@ -46,7 +53,10 @@ impl Secrets {
 
     /// A redactor for one stream of text.
     pub fn redactor(&self) -> Redactor {
-        Redactor { secrets: self.clone(), held: String::new() }
+        Redactor {
+            secrets: self.clone(),
+            held: String::new(),
+        }
     }
 
     /// The first secret in `text`: the leftmost, and of those the longest.
@@ -59,7 +69,12 @@ impl Secrets {
 
     /// Where the longest end of `text` begins that may grow into a secret.
     fn undecided(&self, text: &str) -> usize {
-        let longest = self.0.iter().map(|secret| overlap(text, secret)).max().unwrap_or(0);
+        let longest = self
+            .0
+            .iter()
+            .map(|secret| overlap(text, secret))
+            .max()
+            .unwrap_or(0);
         text.len() - longest
     }
 }
@@ -67,9 +82,16 @@ impl Secrets {
 /// Whether a variable of this name holds a secret.
 fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    ["_KEY", "_TOKEN", "_SECRET", "_PASSWORD", "_CREDENTIALS", "_CREDS"]
-        .iter()
-        .any(|end| name.ends_with(end))
+    [
+        "_KEY",
+        "_TOKEN",
+        "_SECRET",
+        "_PASSWORD",
+        "_CREDENTIALS",
+        "_CREDS",
+    ]
+    .iter()
+    .any(|end| name.ends_with(end))
 }
 
 /// The state of one stream of text.
@@ -156,14 +178,24 @@ mod tests {
     #[test]
     fn text_that_only_looks_like_a_secret_is_kept() {
         let secrets = Secrets::new(["sk-0123456789".to_owned()]);
-        assert_eq!(stream(&secrets, &["sk-0123".into(), "45x".into()]), "sk-012345x");
+        assert_eq!(
+            stream(&secrets, &["sk-0123".into(), "45x".into()]),
+            "sk-012345x"
+        );
     }
 
     #[test]
     fn secrets_are_known_by_the_name_of_their_variable() {
-        let variables = [("OPENAI_API_KEY", "sk-abcdefgh"), ("PATH", "/usr/bin:/bin"), ("A_KEY", "short")];
+        let variables = [
+            ("OPENAI_API_KEY", "sk-abcdefgh"),
+            ("PATH", "/usr/bin:/bin"),
+            ("A_KEY", "short"),
+        ];
         let secrets = Secrets::in_environment(variables.map(|(n, v)| (n.to_owned(), v.to_owned())));
-        assert_eq!(secrets.clean("sk-abcdefgh /usr/bin:/bin short"), "[redacted] /usr/bin:/bin short");
+        assert_eq!(
+            secrets.clean("sk-abcdefgh /usr/bin:/bin short"),
+            "[redacted] /usr/bin:/bin short"
+        );
     }
 
     proptest! {

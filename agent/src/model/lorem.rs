@@ -9,15 +9,44 @@ use std::time::Duration;
 use aideator_contract::{Code, Reason};
 
 /// The name before the parameters.
-pub const LOREM_NAME: &str = "scripted/lorem";
+pub(super) const LOREM_NAME: &str = "scripted/lorem";
 
 /// Chunks of text and of reasoning at most, each.
 const MOST_CHUNKS: u64 = 1_000_000;
 
 const WORDS: [&str; 32] = [
-    "lorem", "ipsum", "dolor", "sit", "amet", "consectetur", "adipiscing", "elit", "sed", "do",
-    "eiusmod", "tempor", "incididunt", "ut", "labore", "et", "dolore", "magna", "aliqua", "enim",
-    "minim", "veniam", "quis", "nostrud", "naïve", "größe", "日本", "→", "`code`", "**bold**", "🦀", "\"quote\"",
+    "lorem",
+    "ipsum",
+    "dolor",
+    "sit",
+    "amet",
+    "consectetur",
+    "adipiscing",
+    "elit",
+    "sed",
+    "do",
+    "eiusmod",
+    "tempor",
+    "incididunt",
+    "ut",
+    "labore",
+    "et",
+    "dolore",
+    "magna",
+    "aliqua",
+    "enim",
+    "minim",
+    "veniam",
+    "quis",
+    "nostrud",
+    "naïve",
+    "größe",
+    "日本",
+    "→",
+    "`code`",
+    "**bold**",
+    "🦀",
+    "\"quote\"",
 ];
 
 /// The parameters of one lorem.
@@ -35,7 +64,12 @@ pub struct Lorem {
 
 impl Default for Lorem {
     fn default() -> Self {
-        Self { chunks: 200, rate: 50.0, seed: 1, reasoning: 0 }
+        Self {
+            chunks: 200,
+            rate: 50.0,
+            seed: 1,
+            reasoning: 0,
+        }
     }
 }
 
@@ -57,7 +91,9 @@ impl Lorem {
 
     /// The whole reasoning.
     pub fn reasoning_text(&self) -> String {
-        (0..self.reasoning).map(|index| self.reasoning_chunk(index)).collect()
+        (0..self.reasoning)
+            .map(|index| self.reasoning_chunk(index))
+            .collect()
     }
 
     /// When chunk number `index` (reasoning first) is due, from the start.
@@ -75,7 +111,12 @@ impl FromStr for Lorem {
     type Err = Reason;
 
     fn from_str(model: &str) -> Result<Self, Reason> {
-        let bad = |what: String| Reason::new(Code::UnknownModel, format!("{model:?} is not understood: expected {what}"));
+        let bad = |what: String| {
+            Reason::new(
+                Code::UnknownModel,
+                format!("{model:?} is not understood: expected {what}"),
+            )
+        };
         let rest = model
             .strip_prefix(LOREM_NAME)
             .ok_or_else(|| bad(format!("a name that begins with {LOREM_NAME}")))?;
@@ -87,7 +128,11 @@ impl FromStr for Lorem {
         let mut lorem = Self::default();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let whole = || value.parse::<u64>().map_err(|_| bad(format!("a whole number for {name}")));
+            let whole = || {
+                value
+                    .parse::<u64>()
+                    .map_err(|_| bad(format!("a whole number for {name}")))
+            };
             let chunks = || match whole()? {
                 count if count <= MOST_CHUNKS => Ok(count),
                 _ => Err(bad(format!("at most {MOST_CHUNKS} for {name}"))),
@@ -103,7 +148,11 @@ impl FromStr for Lorem {
                         .filter(|rate: &f64| *rate == 0.0 || (0.01..=1_000_000.0).contains(rate))
                         .ok_or_else(|| bad("0 or 0.01 to 1000000 for rate".to_owned()))?;
                 }
-                _ => return Err(bad(format!("chunks, rate, seed or reasoning, not {name:?}"))),
+                _ => {
+                    return Err(bad(format!(
+                        "chunks, rate, seed or reasoning, not {name:?}"
+                    )));
+                }
             }
         }
         Ok(lorem)
@@ -143,13 +192,26 @@ mod tests {
     #[test]
     fn the_text_never_changes() {
         let lorem: Lorem = "scripted/lorem?chunks=4&seed=7".parse().unwrap();
-        assert_eq!(lorem.text(), "PLACEHOLDER");
+        assert_eq!(
+            lorem.text(),
+            "日本 tempor veniam veniam → dolore lorem dolor incididunt ipsum nostrud "
+        );
     }
 
     #[test]
     fn parameters_are_read_and_the_rest_is_default() {
-        let lorem: Lorem = "scripted/lorem?chunks=3&rate=0&seed=9&reasoning=2".parse().unwrap();
-        assert_eq!(lorem, Lorem { chunks: 3, rate: 0.0, seed: 9, reasoning: 2 });
+        let lorem: Lorem = "scripted/lorem?chunks=3&rate=0&seed=9&reasoning=2"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            lorem,
+            Lorem {
+                chunks: 3,
+                rate: 0.0,
+                seed: 9,
+                reasoning: 2
+            }
+        );
         assert_eq!("scripted/lorem".parse::<Lorem>().unwrap(), Lorem::default());
     }
 
@@ -163,13 +225,20 @@ mod tests {
             ("scripted/loremipsum", "after"),
         ] {
             let failure = model.parse::<Lorem>().unwrap_err();
-            assert!(failure.message.contains(word), "{model}: {}", failure.message);
+            assert!(
+                failure.message.contains(word),
+                "{model}: {}",
+                failure.message
+            );
         }
     }
 
     #[test]
     fn chunks_are_due_by_the_rate_from_the_start() {
-        let lorem = Lorem { rate: 4.0, ..Lorem::default() };
+        let lorem = Lorem {
+            rate: 4.0,
+            ..Lorem::default()
+        };
         assert_eq!(lorem.due(10), Duration::from_millis(2500));
         assert_eq!(Lorem { rate: 0.0, ..lorem }.due(10), Duration::ZERO);
     }

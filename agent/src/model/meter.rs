@@ -56,17 +56,29 @@ impl Meter {
     /// The counts so far.
     pub fn usage(&self) -> Usage {
         let tokens = self.reported.unwrap_or_else(|| self.estimate());
-        let seconds = self.first.map(|first| self.last.saturating_sub(first).as_secs_f64());
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
-        let tokens_per_second =
-            seconds.filter(|seconds| *seconds > 0.0).map(|seconds| rounded(tokens.output as f64 / seconds));
+        let seconds = self
+            .first
+            .map(|first| self.last.saturating_sub(first).as_secs_f64());
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
+        let tokens_per_second = seconds
+            .filter(|seconds| *seconds > 0.0)
+            .map(|seconds| rounded(tokens.output as f64 / seconds));
         Usage {
-            source: if self.reported.is_some() { UsageSource::Reported } else { UsageSource::Estimated },
+            source: if self.reported.is_some() {
+                UsageSource::Reported
+            } else {
+                UsageSource::Estimated
+            },
             input_tokens: tokens.input,
             output_tokens: tokens.output,
             cached_tokens: tokens.cached,
             reasoning_tokens: tokens.reasoning,
-            ttft_ms: self.first.map(|first| u64::try_from(first.as_millis()).unwrap_or(u64::MAX)),
+            ttft_ms: self
+                .first
+                .map(|first| u64::try_from(first.as_millis()).unwrap_or(u64::MAX)),
             tokens_per_second,
             cost_usd: price::cost(&self.model, &tokens),
         }
@@ -94,7 +106,10 @@ mod tests {
     #[test]
     fn what_nobody_counts_is_estimated_and_says_so() {
         let mut meter = Meter::new("m", 400);
-        assert_eq!(meter.said(40, true, Duration::from_millis(250)), Some(Duration::from_millis(250)));
+        assert_eq!(
+            meter.said(40, true, Duration::from_millis(250)),
+            Some(Duration::from_millis(250))
+        );
         assert_eq!(meter.said(40, false, Duration::from_millis(1250)), None);
         let usage = meter.usage();
         assert_eq!(usage.source, UsageSource::Estimated);
@@ -108,8 +123,16 @@ mod tests {
     #[test]
     fn reported_counts_replace_and_never_add() {
         let mut meter = Meter::new("gpt-4o-mini", 4);
-        meter.reported(Tokens { input: 10, output: 5, ..Tokens::default() });
-        meter.reported(Tokens { input: 10, output: 9, ..Tokens::default() });
+        meter.reported(Tokens {
+            input: 10,
+            output: 5,
+            ..Tokens::default()
+        });
+        meter.reported(Tokens {
+            input: 10,
+            output: 9,
+            ..Tokens::default()
+        });
         let usage = meter.usage();
         assert_eq!(usage.source, UsageSource::Reported);
         assert_eq!(usage.output_tokens, 9);

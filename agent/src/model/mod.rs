@@ -93,7 +93,10 @@ pub struct Fault {
 
 impl From<Reason> for Fault {
     fn from(reason: Reason) -> Self {
-        Self { reason, after: None }
+        Self {
+            reason,
+            after: None,
+        }
     }
 }
 

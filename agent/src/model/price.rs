@@ -7,7 +7,7 @@
 use super::Tokens;
 
 /// When the table was last checked.
-pub(crate) const PRICES_AS_OF: &str = "2026-11";
+pub const PRICES_AS_OF: &str = "2026-11";
 
 struct Price {
     /// The model's name, or its beginning followed by `-` (a dated snapshot).
@@ -18,7 +18,12 @@ struct Price {
 }
 
 const fn price(model: &'static str, input: f64, cached: f64, output: f64) -> Price {
-    Price { model, input, cached, output }
+    Price {
+        model,
+        input,
+        cached,
+        output,
+    }
 }
 
 const PRICES: &[Price] = &[
@@ -52,7 +57,10 @@ pub(crate) fn cost(model: &str, tokens: &Tokens) -> Option<f64> {
         .max_by_key(|price| price.model.len())?;
     let cached = tokens.cached.unwrap_or(0).min(tokens.input);
     let millions = |count: u64, each: f64| {
-        #[expect(clippy::cast_precision_loss, reason = "token counts are far below 2^52")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "token counts are far below 2^52"
+        )]
         let count = count as f64;
         count * each / 1_000_000.0
     };
@@ -69,7 +77,10 @@ fn names(name: &str, model: &str) -> bool {
     name.strip_prefix(model).is_some_and(|rest| {
         rest.is_empty()
             || rest.strip_prefix('-').is_some_and(|date| {
-                date.len() >= 8 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+                date.len() >= 8
+                    && date
+                        .bytes()
+                        .all(|byte| byte.is_ascii_digit() || byte == b'-')
             })
     })
 }
@@ -80,15 +91,27 @@ mod tests {
 
     #[test]
     fn cached_input_is_cheaper_and_counted_once() {
-        let tokens = Tokens { input: 1_000_000, cached: Some(400_000), output: 500_000, reasoning: None };
+        let tokens = Tokens {
+            input: 1_000_000,
+            cached: Some(400_000),
+            output: 500_000,
+            reasoning: None,
+        };
         let cost = cost("gpt-4o-mini", &tokens).unwrap();
         assert!((cost - (0.6 * 0.15 + 0.4 * 0.075 + 0.5 * 0.60)).abs() < 1e-9);
     }
 
     #[test]
     fn a_snapshot_costs_what_its_model_costs_and_a_sibling_does_not() {
-        let tokens = Tokens { input: 1_000, output: 1_000, ..Tokens::default() };
-        assert_eq!(cost("openai::gpt-4o-2024-08-06", &tokens), cost("gpt-4o", &tokens));
+        let tokens = Tokens {
+            input: 1_000,
+            output: 1_000,
+            ..Tokens::default()
+        };
+        assert_eq!(
+            cost("openai::gpt-4o-2024-08-06", &tokens),
+            cost("gpt-4o", &tokens)
+        );
         assert_ne!(cost("gpt-4o-mini", &tokens), cost("gpt-4o", &tokens));
         assert_eq!(cost("gpt-4o-realtime", &tokens), None);
     }

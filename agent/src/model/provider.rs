@@ -7,7 +7,9 @@ use std::time::Duration;
 use aideator_contract::{Code, Reason};
 use futures::{StreamExt as _, future, stream};
 use genai::adapter::AdapterKind;
-use genai::chat::{ChatMessage, ChatOptions, ChatRequest, ChatStream, ChatStreamEvent, StopReason, Usage};
+use genai::chat::{
+    ChatMessage, ChatOptions, ChatRequest, ChatStream, ChatStreamEvent, StopReason, Usage,
+};
 use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
 use genai::{Client, ModelIden, ServiceTarget};
 
@@ -28,14 +30,25 @@ impl Settings {
     /// Takes what concerns models from environment variables: `AIDEATOR_BASE_URL` (else
     /// `OPENAI_BASE_URL`), `AIDEATOR_API_KEY` and the providers' own key variables.
     pub fn from_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        let variables: HashMap<String, String> =
-            variables.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
-        let base_url = ["AIDEATOR_BASE_URL", "OPENAI_BASE_URL"].iter().find_map(|name| variables.get(*name));
-        Self { base_url: base_url.map(|url| with_slash(url.trim())), variables }
+        let variables: HashMap<String, String> = variables
+            .into_iter()
+            .filter(|(_, value)| !value.trim().is_empty())
+            .collect();
+        let base_url = ["AIDEATOR_BASE_URL", "OPENAI_BASE_URL"]
+            .iter()
+            .find_map(|name| variables.get(*name));
+        Self {
+            base_url: base_url.map(|url| with_slash(url.trim())),
+            variables,
+        }
     }
 
     fn key(&self, names: &[&str]) -> Option<(String, String)> {
-        names.iter().find_map(|name| self.variables.get(*name).map(|key| ((*name).to_owned(), key.clone())))
+        names.iter().find_map(|name| {
+            self.variables
+                .get(*name)
+                .map(|key| ((*name).to_owned(), key.clone()))
+        })
     }
 
     /// Where a model of this name is asked, and with which key.
@@ -55,7 +68,10 @@ impl Settings {
         let kind = AdapterKind::from_model(model).map_err(unknown)?;
         let key = match kind.default_key_env_name() {
             None => None,
-            Some(variable) => Some(self.key(&[variable]).ok_or_else(|| no_key(model, kind, variable))?),
+            Some(variable) => Some(
+                self.key(&[variable])
+                    .ok_or_else(|| no_key(model, kind, variable))?,
+            ),
         };
         let server = match kind {
             AdapterKind::Ollama => {
@@ -63,7 +79,12 @@ impl Settings {
             }
             kind => kind.to_string(),
         };
-        Ok(Target { kind, endpoint: None, server, key })
+        Ok(Target {
+            kind,
+            endpoint: None,
+            server,
+            key,
+        })
     }
 }
 
@@ -77,21 +98,34 @@ struct Target {
 fn no_key(model: &str, kind: AdapterKind, variable: &str) -> Reason {
     Reason::new(
         Code::NoModelKey,
-        format!("the model {model:?} is asked at {kind}, which needs a key: set {variable}, or OPENAI_BASE_URL for a server of your own"),
+        format!(
+            "the model {model:?} is asked at {kind}, which needs a key: set {variable}, or OPENAI_BASE_URL for a server of your own"
+        ),
     )
 }
 
 /// genai joins paths to the base URL, so it has to end with a slash.
 fn with_slash(url: &str) -> String {
-    if url.ends_with('/') { url.to_owned() } else { format!("{url}/") }
+    if url.ends_with('/') {
+        url.to_owned()
+    } else {
+        format!("{url}/")
+    }
 }
 
 /// A base URL without what may be secret in it.
 fn shown(url: &str) -> String {
     match url::Url::parse(url) {
         Ok(parsed) => {
-            let port = parsed.port().map(|port| format!(":{port}")).unwrap_or_default();
-            format!("{}://{}{port}", parsed.scheme(), parsed.host_str().unwrap_or_default())
+            let port = parsed
+                .port()
+                .map(|port| format!(":{port}"))
+                .unwrap_or_default();
+            format!(
+                "{}://{}{port}",
+                parsed.scheme(),
+                parsed.host_str().unwrap_or_default()
+            )
         }
         Err(_) => "an address that is not a URL".to_owned(),
     }
@@ -107,7 +141,12 @@ impl Provider {
     pub(super) fn open(model: &str, settings: &Settings) -> Result<Self, Reason> {
         // One TLS implementation for the whole process; a second call finds it installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let Target { kind, endpoint, server, key } = settings.target(model)?;
+        let Target {
+            kind,
+            endpoint,
+            server,
+            key,
+        } = settings.target(model)?;
         let (key_name, key) = key.unzip();
         let resolver = ServiceTargetResolver::from_resolver_fn(
             move |found: ServiceTarget| -> Result<ServiceTarget, genai::resolver::Error> {
@@ -116,15 +155,28 @@ impl Provider {
                     // Local servers take any key, and genai wants one.
                     None => AuthData::from_single("none"),
                 };
-                let endpoint = endpoint.clone().map_or(found.endpoint, Endpoint::from_owned);
-                Ok(ServiceTarget { endpoint, auth, model: ModelIden::new(kind, found.model.model_name) })
+                let endpoint = endpoint
+                    .clone()
+                    .map_or(found.endpoint, Endpoint::from_owned);
+                Ok(ServiceTarget {
+                    endpoint,
+                    auth,
+                    model: ModelIden::new(kind, found.model.model_name),
+                })
             },
         );
         let client = Client::builder()
             .with_service_target_resolver(resolver)
             .build()
             .map_err(|error| Reason::new(Code::Internal, error.to_string()))?;
-        Ok(Self { client, asked: Asked { model: model.to_owned(), server, key: key_name } })
+        Ok(Self {
+            client,
+            asked: Asked {
+                model: model.to_owned(),
+                server,
+                key: key_name,
+            },
+        })
     }
 }
 
@@ -142,7 +194,10 @@ impl Model for Provider {
             if let Some(temperature) = request.temperature {
                 options = options.with_temperature(temperature);
             }
-            match client.exec_chat_stream(request.model.as_str(), chat, Some(&options)).await {
+            match client
+                .exec_chat_stream(request.model.as_str(), chat, Some(&options))
+                .await
+            {
                 Ok(response) => read(response.stream, asked),
                 Err(error) => stream::once(future::ready(Err(fault(&asked, &error)))).boxed(),
             }
@@ -157,19 +212,29 @@ fn read(chat: ChatStream, asked: Asked) -> Answer {
         let (mut chat, asked) = state?;
         Some(match chat.next().await {
             Some(Ok(ChatStreamEvent::End(end))) => {
-                let usage = end.captured_usage.as_ref().and_then(tokens).map(ModelEvent::Usage);
-                let calls = end.captured_tool_calls().unwrap_or_default().into_iter().map(|call| {
-                    ModelEvent::ToolCall {
+                let usage = end
+                    .captured_usage
+                    .as_ref()
+                    .and_then(tokens)
+                    .map(ModelEvent::Usage);
+                let calls = end
+                    .captured_tool_calls()
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|call| ModelEvent::ToolCall {
                         id: call.call_id.clone(),
                         name: call.fn_name.clone(),
                         input: input_text(&call.fn_arguments),
-                    }
-                });
+                    });
                 let finish = ModelEvent::Finish(finish_reason(end.captured_stop_reason.as_ref()));
-                let events: Vec<Result<ModelEvent, Fault>> = calls.chain(usage).chain([finish]).map(Ok).collect();
+                let events: Vec<Result<ModelEvent, Fault>> =
+                    calls.chain(usage).chain([finish]).map(Ok).collect();
                 (events, None)
             }
-            Some(Ok(event)) => (event_of(event).map(Ok).into_iter().collect(), Some((chat, asked))),
+            Some(Ok(event)) => (
+                event_of(event).map(Ok).into_iter().collect(),
+                Some((chat, asked)),
+            ),
             Some(Err(error)) => (vec![Err(fault(&asked, &error))], None),
             None => (vec![Err(faults::broken_off(&asked))], None),
         })
@@ -187,7 +252,9 @@ fn event_of(event: ChatStreamEvent) -> Option<ModelEvent> {
 }
 
 fn input_text(arguments: &serde_json::Value) -> String {
-    arguments.as_str().map_or_else(|| arguments.to_string(), str::to_owned)
+    arguments
+        .as_str()
+        .map_or_else(|| arguments.to_string(), str::to_owned)
 }
 
 /// Counts, if the server gave any.
@@ -195,9 +262,15 @@ fn tokens(usage: &Usage) -> Option<Tokens> {
     let count = |value: Option<i32>| value.and_then(|value| u64::try_from(value).ok());
     Some(Tokens {
         input: count(usage.prompt_tokens)?,
-        cached: usage.prompt_tokens_details.as_ref().and_then(|details| count(details.cached_tokens)),
+        cached: usage
+            .prompt_tokens_details
+            .as_ref()
+            .and_then(|details| count(details.cached_tokens)),
         output: count(usage.completion_tokens)?,
-        reasoning: usage.completion_tokens_details.as_ref().and_then(|details| count(details.reasoning_tokens)),
+        reasoning: usage
+            .completion_tokens_details
+            .as_ref()
+            .and_then(|details| count(details.reasoning_tokens)),
     })
 }
 
@@ -215,14 +288,21 @@ fn finish_reason(stop: Option<&StopReason>) -> String {
 
 /// The one place where a library error becomes a reason.
 fn fault(asked: &Asked, error: &genai::Error) -> Fault {
-    if let genai::Error::WebStream { error: inner, cause, .. } = error {
+    if let genai::Error::WebStream {
+        error: inner,
+        cause,
+        ..
+    } = error
+    {
         return match inner.downcast_ref::<genai::Error>() {
             Some(inner) => fault(asked, inner),
             None => faults::unreachable(asked, &with_sources(inner.as_ref(), cause)),
         };
     }
     if let Some(status) = error.status() {
-        let retry_after = error.headers().and_then(|headers| headers.get("retry-after")?.to_str().ok());
+        let retry_after = error
+            .headers()
+            .and_then(|headers| headers.get("retry-after")?.to_str().ok());
         return faults::status(asked, status.as_u16(), body(error), retry_after);
     }
     match error {
@@ -237,12 +317,11 @@ fn fault(asked: &Asked, error: &genai::Error) -> Fault {
 fn body(error: &genai::Error) -> &str {
     match error {
         genai::Error::HttpError { body, .. } => body,
-        genai::Error::WebModelCall { webc_error, .. } | genai::Error::WebAdapterCall { webc_error, .. } => {
-            match webc_error {
-                genai::webc::Error::ResponseFailedStatus { body, .. } => body,
-                _ => "",
-            }
-        }
+        genai::Error::WebModelCall { webc_error, .. }
+        | genai::Error::WebAdapterCall { webc_error, .. } => match webc_error {
+            genai::webc::Error::ResponseFailedStatus { body, .. } => body,
+            _ => "",
+        },
         _ => "",
     }
 }
@@ -254,7 +333,11 @@ fn with_sources(error: &(dyn std::error::Error + 'static), outer: &str) -> Strin
         innermost = source;
     }
     let inner = innermost.to_string();
-    if outer.contains(&inner) { outer.to_owned() } else { format!("{outer}: {inner}") }
+    if outer.contains(&inner) {
+        outer.to_owned()
+    } else {
+        format!("{outer}: {inner}")
+    }
 }
 
 #[cfg(test)]
@@ -262,7 +345,11 @@ mod tests {
     use super::*;
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
-        Settings::from_environment(variables.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())))
+        Settings::from_environment(
+            variables
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned())),
+        )
     }
 
     #[test]
@@ -271,18 +358,32 @@ mod tests {
         let target = settings.target("claude-sonnet-5").unwrap();
         assert_eq!(target.endpoint.as_deref(), Some("http://127.0.0.1:9/v1/"));
         assert_eq!(target.kind, AdapterKind::OpenAI);
-        assert_eq!(settings.target("anthropic::claude-sonnet-5").err().unwrap().code, Code::NoModelKey);
+        assert_eq!(
+            settings
+                .target("anthropic::claude-sonnet-5")
+                .err()
+                .unwrap()
+                .code,
+            Code::NoModelKey
+        );
     }
 
     #[test]
     fn a_missing_key_names_the_variable_to_set() {
         let reason = settings(&[]).target("gpt-4o").err().unwrap();
         assert_eq!(reason.code, Code::NoModelKey);
-        assert!(reason.message.contains("OPENAI_API_KEY"), "{}", reason.message);
+        assert!(
+            reason.message.contains("OPENAI_API_KEY"),
+            "{}",
+            reason.message
+        );
     }
 
     #[test]
     fn a_base_url_is_shown_without_its_secrets() {
-        assert_eq!(shown("https://user:pass@host:8443/v1/?key=x"), "https://host:8443");
+        assert_eq!(
+            shown("https://user:pass@host:8443/v1/?key=x"),
+            "https://host:8443"
+        );
     }
 }

@@ -24,7 +24,9 @@ pub(super) struct Persistent<M> {
 
 impl<M: Model + 'static> Persistent<M> {
     pub(super) fn new(model: M) -> Self {
-        Self { model: Arc::new(model) }
+        Self {
+            model: Arc::new(model),
+        }
     }
 }
 
@@ -70,7 +72,10 @@ impl<M: Model + 'static> Model for Persistent<M> {
             reset: None,
             over: false,
         };
-        stream::unfold(asking, |mut asking| async move { asking.next().await.map(|event| (event, asking)) }).boxed()
+        stream::unfold(asking, |mut asking| async move {
+            asking.next().await.map(|event| (event, asking))
+        })
+        .boxed()
     }
 }
 
@@ -86,12 +91,16 @@ impl<M: Model> Asking<M> {
             self.shown = false;
             return Some(Ok(ModelEvent::Reset(why)));
         }
-        let answer = self.answer.get_or_insert_with(|| self.model.ask(self.request.clone()));
+        let answer = self
+            .answer
+            .get_or_insert_with(|| self.model.ask(self.request.clone()));
         match answer.next().await {
             Some(Ok(event)) => {
                 self.shown |= matches!(
                     event,
-                    ModelEvent::TextDelta(_) | ModelEvent::ReasoningDelta(_) | ModelEvent::ToolCall { .. }
+                    ModelEvent::TextDelta(_)
+                        | ModelEvent::ReasoningDelta(_)
+                        | ModelEvent::ToolCall { .. }
                 );
                 Some(Ok(event))
             }
@@ -144,8 +153,12 @@ mod tests {
 
     async fn play(calls: Vec<Vec<Result<ModelEvent, Fault>>>) -> Vec<Result<ModelEvent, Fault>> {
         let model = Persistent::new(Calls(Mutex::new(calls)));
-        let request =
-            ModelRequest { model: "m".into(), system: String::new(), prompt: String::new(), temperature: None };
+        let request = ModelRequest {
+            model: "m".into(),
+            system: String::new(),
+            prompt: String::new(),
+            temperature: None,
+        };
         model.ask(request).collect().await
     }
 
@@ -160,7 +173,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn before_the_first_token_a_retry_is_told_and_nothing_is_reset() {
         let events = play(vec![vec![limited()], vec![text("a")]]).await;
-        assert!(matches!(&events[0], Ok(ModelEvent::Retrying(line)) if line.contains("retry 1 of 4")));
+        assert!(
+            matches!(&events[0], Ok(ModelEvent::Retrying(line)) if line.contains("retry 1 of 4"))
+        );
         assert_eq!(events[1..], [text("a")]);
     }
 

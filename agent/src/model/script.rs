@@ -83,9 +83,16 @@ impl Script {
     /// anything, and its content is nobody's business.
     pub(crate) fn parse(text: &str) -> Result<Self, Reason> {
         let mut lines = Vec::new();
-        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        for (number, line) in text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+        {
             let line = serde_json::from_str(line).map_err(|_| {
-                Reason::new(Code::ScriptError, format!("line {} of the script is not understood", number + 1))
+                Reason::new(
+                    Code::ScriptError,
+                    format!("line {} of the script is not understood", number + 1),
+                )
             })?;
             lines.push(line);
         }
@@ -94,8 +101,15 @@ impl Script {
 
     /// What call number `call` (from 0) plays: what follows the error that ended the call before.
     pub(crate) fn call(&self, call: usize) -> Vec<Step> {
-        let mut calls = self.0.split_inclusive(|line| matches!(line, Line::Error(_)));
-        calls.nth(call).unwrap_or_default().iter().map(Step::from).collect()
+        let mut calls = self
+            .0
+            .split_inclusive(|line| matches!(line, Line::Error(_)));
+        calls
+            .nth(call)
+            .unwrap_or_default()
+            .iter()
+            .map(Step::from)
+            .collect()
     }
 
     /// The text of all chunks.
@@ -125,13 +139,20 @@ impl From<&Line> for Step {
             Line::Text(text) => Self::Say(ModelEvent::TextDelta(text)),
             Line::Reasoning(text) => Self::Say(ModelEvent::ReasoningDelta(text)),
             Line::DelayMs(millis) => Self::Wait(Duration::from_millis(millis)),
-            Line::Tool(ToolLine { id, name, input }) => {
-                Self::Say(ModelEvent::ToolCall { id, name, input: input.to_string() })
-            }
+            Line::Tool(ToolLine { id, name, input }) => Self::Say(ModelEvent::ToolCall {
+                id,
+                name,
+                input: input.to_string(),
+            }),
             Line::Error(ErrorLine { code, message }) => Self::Fail(Reason::new(code, message)),
-            Line::Usage(UsageLine { input_tokens, output_tokens }) => {
-                Self::Say(ModelEvent::Usage(Tokens { input: input_tokens, output: output_tokens, ..Tokens::default() }))
-            }
+            Line::Usage(UsageLine {
+                input_tokens,
+                output_tokens,
+            }) => Self::Say(ModelEvent::Usage(Tokens {
+                input: input_tokens,
+                output: output_tokens,
+                ..Tokens::default()
+            })),
             Line::Finish(reason) => Self::Say(ModelEvent::Finish(reason)),
         }
     }

@@ -49,11 +49,16 @@ impl Scripted {
             None => {
                 return Err(Reason::new(
                     Code::UnknownModel,
-                    format!("there is no scripted model {name:?}: use {LOREM_NAME}?chunks=N&rate=R&seed=S or scripted:<path>"),
+                    format!(
+                        "there is no scripted model {name:?}: use {LOREM_NAME}?chunks=N&rate=R&seed=S or scripted:<path>"
+                    ),
                 ));
             }
         };
-        Ok(Self { part, calls: AtomicUsize::new(0) })
+        Ok(Self {
+            part,
+            calls: AtomicUsize::new(0),
+        })
     }
 }
 
@@ -68,15 +73,23 @@ impl Model for Scripted {
 }
 
 fn path_in(name: &str) -> Option<&str> {
-    name.strip_prefix("scripted/file?path=").or_else(|| name.strip_prefix("scripted:"))
+    name.strip_prefix("scripted/file?path=")
+        .or_else(|| name.strip_prefix("scripted:"))
 }
 
 async fn read_script(path: &str) -> Result<Script, Reason> {
-    let unreadable =
-        |error: std::io::Error| Reason::new(Code::ScriptError, format!("the script {path:?} can't be read: {error}"));
+    let unreadable = |error: std::io::Error| {
+        Reason::new(
+            Code::ScriptError,
+            format!("the script {path:?} can't be read: {error}"),
+        )
+    };
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let mut text = String::new();
-    file.take(SCRIPT_BYTES).read_to_string(&mut text).await.map_err(unreadable)?;
+    file.take(SCRIPT_BYTES)
+        .read_to_string(&mut text)
+        .await
+        .map_err(unreadable)?;
     Script::parse(&text)
 }
 
@@ -106,7 +119,11 @@ fn play_lorem(lorem: Lorem, input: u64) -> Answer {
                 return Some((event, (index + 1, Some(start), bytes)));
             }
             let last = match index - all {
-                0 => ModelEvent::Usage(Tokens { input, output: estimated_tokens(bytes), ..Tokens::default() }),
+                0 => ModelEvent::Usage(Tokens {
+                    input,
+                    output: estimated_tokens(bytes),
+                    ..Tokens::default()
+                }),
                 1 => ModelEvent::Finish("stop".to_owned()),
                 _ => return None,
             };
@@ -117,7 +134,10 @@ fn play_lorem(lorem: Lorem, input: u64) -> Answer {
 }
 
 fn play_script(mut steps: Vec<Step>) -> Answer {
-    let ended = matches!(steps.last(), Some(Step::Fail(_) | Step::Say(ModelEvent::Finish(_))));
+    let ended = matches!(
+        steps.last(),
+        Some(Step::Fail(_) | Step::Say(ModelEvent::Finish(_)))
+    );
     if !ended {
         steps.push(Step::Say(ModelEvent::Finish("stop".to_owned())));
     }
@@ -143,7 +163,12 @@ mod tests {
     use super::*;
 
     fn request(model: &str) -> ModelRequest {
-        ModelRequest { model: model.into(), system: String::new(), prompt: "hi".into(), temperature: None }
+        ModelRequest {
+            model: model.into(),
+            system: String::new(),
+            prompt: "hi".into(),
+            temperature: None,
+        }
     }
 
     async fn all(model: &Scripted) -> Vec<Result<ModelEvent, Fault>> {
@@ -172,7 +197,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn lorem_keeps_its_rate() {
-        let model = Scripted::open("scripted/lorem?chunks=101&rate=10").await.unwrap();
+        let model = Scripted::open("scripted/lorem?chunks=101&rate=10")
+            .await
+            .unwrap();
         let start = Instant::now();
         let mut answer = model.ask(request("m"));
         while let Some(event) = answer.next().await {
@@ -180,7 +207,11 @@ mod tests {
             // A slow reader in between does not slow the schedule down.
             tokio::time::sleep(Duration::from_millis(30)).await;
         }
-        assert!(start.elapsed() < Duration::from_millis(10_200), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_millis(10_200),
+            "{:?}",
+            start.elapsed()
+        );
         assert!(start.elapsed() >= Duration::from_secs(10));
     }
 
@@ -192,7 +223,10 @@ mod tests {
         let name = format!("scripted:{}", file.path().display());
         let model = Scripted::open(&name).await.unwrap();
         let first = all(&model).await;
-        assert_eq!(first.last(), Some(&Err(Reason::new(Code::RateLimited, "slow").into())));
+        assert_eq!(
+            first.last(),
+            Some(&Err(Reason::new(Code::RateLimited, "slow").into()))
+        );
         let second = all(&model).await;
         assert_eq!(text(&second), "b");
         assert_eq!(scripted_text(&name).await.unwrap(), "ab");
@@ -202,7 +236,10 @@ mod tests {
     async fn a_name_nobody_knows_is_refused() {
         let reason = Scripted::open("scripted/hamlet").await.err().unwrap();
         assert_eq!(reason.code, Code::UnknownModel);
-        let reason = Scripted::open("scripted:/does/not/exist").await.err().unwrap();
+        let reason = Scripted::open("scripted:/does/not/exist")
+            .await
+            .err()
+            .unwrap();
         assert_eq!(reason.code, Code::ScriptError);
     }
 }

@@ -52,7 +52,11 @@ impl ThinkSplitter {
     pub(crate) fn finish(&mut self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let held = std::mem::take(&mut self.held);
-        let kind = if self.place == Place::Reasoning { Piece::Reasoning } else { Piece::Text };
+        let kind = if self.place == Place::Reasoning {
+            Piece::Reasoning
+        } else {
+            Piece::Text
+        };
         emit(&mut pieces, kind, held);
         self.place = Place::Beginning;
         pieces
@@ -79,7 +83,11 @@ impl ThinkSplitter {
         } else {
             let keep = overlap(&self.held, CLOSE);
             let rest = self.held.split_off(self.held.len() - keep);
-            emit(pieces, Piece::Reasoning, std::mem::replace(&mut self.held, rest));
+            emit(
+                pieces,
+                Piece::Reasoning,
+                std::mem::replace(&mut self.held, rest),
+            );
         }
     }
 }
@@ -106,7 +114,10 @@ mod tests {
 
     fn split(chunks: &[String]) -> (String, String) {
         let mut splitter = ThinkSplitter::default();
-        let mut pieces: Vec<Piece> = chunks.iter().flat_map(|chunk| splitter.push(chunk)).collect();
+        let mut pieces: Vec<Piece> = chunks
+            .iter()
+            .flat_map(|chunk| splitter.push(chunk))
+            .collect();
         pieces.extend(splitter.finish());
         let (mut reasoning, mut text) = (String::new(), String::new());
         for piece in pieces {
@@ -124,7 +135,9 @@ mod tests {
     /// The same without streaming, said as simply as possible.
     fn reference(all: &str) -> (String, String) {
         let start = all.trim_start();
-        let Some(rest) = start.strip_prefix(OPEN) else { return (String::new(), all.to_owned()) };
+        let Some(rest) = start.strip_prefix(OPEN) else {
+            return (String::new(), all.to_owned());
+        };
         let space = &all[..all.len() - start.len()];
         match rest.split_once(CLOSE) {
             Some((inner, text)) => (format!("{space}{inner}"), text.to_owned()),

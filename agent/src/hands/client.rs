@@ -1,0 +1,257 @@
+//! The brain's end of the socket: starts the hands, gives orders, takes answers.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use aideator_contract::{Code, Reason};
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+
+use super::frame::{receive, send};
+use super::order::{Answer, CloneOrder, Cloned, DigestOrder, ExecOrder, Order};
+
+/// How the hands are started: a program and its arguments, to which the workspace is added.
+#[derive(Debug, Clone)]
+pub struct HandsProgram {
+    /// The program.
+    pub program: PathBuf,
+    /// Its first arguments.
+    pub arguments: Vec<String>,
+}
+
+/// Hands that take orders, one at a time.
+#[derive(Debug)]
+pub struct Hands {
+    socket: UnixStream,
+    /// Ends with this handle, where the brain started them.
+    _child: Option<Child>,
+}
+
+/// What a running command tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecEvent {
+    /// It printed this.
+    Output(String),
+    /// It ended with this code.
+    Exited(i32),
+    /// It was cancelled.
+    Cancelled,
+}
+
+impl Hands {
+    /// Starts hands as a child with an empty environment (but for `PATH`) and a socket as its standard input.
+    ///
+    /// # Errors
+    /// The program can't be started.
+    pub fn start(program: &HandsProgram, workspace: &Path) -> Result<Self, Reason> {
+        Self::spawn(program, workspace).map_err(|error| {
+            Reason::new(
+                Code::HandsFailed,
+                format!("the agent's hands can't be started: {error}"),
+            )
+        })
+    }
+
+    fn spawn(program: &HandsProgram, workspace: &Path) -> io::Result<Self> {
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = Command::new(&program.program);
+        command
+            .args(&program.arguments)
+            .arg("--workspace")
+            .arg(workspace)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        let child = command.spawn()?;
+        Ok(Self {
+            socket: UnixStream::from_std(ours)?,
+            _child: Some(child),
+        })
+    }
+
+    /// Hands that listen elsewhere, at this socket.
+    #[must_use]
+    pub fn at(socket: UnixStream) -> Self {
+        Self {
+            socket,
+            _child: None,
+        }
+    }
+
+    /// Fetches a repository.
+    ///
+    /// # Errors
+    /// The clone failed, or the hands did.
+    pub async fn clone_repository(&mut self, order: CloneOrder) -> Result<Cloned, Reason> {
+        match self.ask(Order::Clone(order)).await? {
+            Answer::Cloned(cloned) => Ok(cloned),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    /// Describes the repository.
+    ///
+    /// # Errors
+    /// Its objects can't be read, or the hands failed.
+    pub async fn digest(&mut self, order: DigestOrder) -> Result<String, Reason> {
+        match self.ask(Order::Digest(order)).await? {
+            Answer::Digest { text } => Ok(text),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    /// Starts a command; [`next`](Self::next) tells what it does.
+    ///
+    /// # Errors
+    /// The hands are gone.
+    pub async fn exec(&mut self, order: ExecOrder) -> Result<(), Reason> {
+        send(&mut self.socket, &Order::Exec(order))
+            .await
+            .map_err(|error| lost(&error))
+    }
+
+    /// What the running command tells next. To be awaited to its end: it is not cancellation safe.
+    ///
+    /// # Errors
+    /// The command can't be run, or the hands are gone.
+    pub async fn next(&mut self) -> Result<ExecEvent, Reason> {
+        match self.answer().await? {
+            Answer::Output { text } => Ok(ExecEvent::Output(text)),
+            Answer::Exited { code } => Ok(ExecEvent::Exited(code)),
+            Answer::Cancelled => Ok(ExecEvent::Cancelled),
+            Answer::Failed { reason } => Err(reason),
+            answer => Err(unexpected(&answer)),
+        }
+    }
+
+    async fn ask(&mut self, order: Order) -> Result<Answer, Reason> {
+        send(&mut self.socket, &order)
+            .await
+            .map_err(|error| lost(&error))?;
+        match self.answer().await? {
+            Answer::Failed { reason } => Err(reason),
+            answer => Ok(answer),
+        }
+    }
+
+    async fn answer(&mut self) -> Result<Answer, Reason> {
+        match receive(&mut self.socket).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(lost(&"they ended")),
+            Err(error) => Err(lost(&error)),
+        }
+    }
+}
+
+fn lost(why: &dyn std::fmt::Display) -> Reason {
+    Reason::new(
+        Code::HandsFailed,
+        format!("the agent's hands were lost: {why}"),
+    )
+}
+
+fn unexpected(answer: &Answer) -> Reason {
+    tracing::debug!(?answer, "unexpected answer of the hands");
+    Reason::new(
+        Code::Internal,
+        "the agent's hands answered something else than was asked",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::serve::serve;
+    use super::*;
+
+    struct Served {
+        hands: Hands,
+        serving: tokio::task::JoinHandle<io::Result<()>>,
+        _workspace: tempfile::TempDir,
+    }
+
+    fn served() -> Served {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let workspace = tempfile::tempdir().unwrap();
+        let root = workspace.path().to_owned();
+        let serving = tokio::spawn(async move { serve(theirs, &root).await });
+        Served {
+            hands: Hands::at(ours),
+            serving,
+            _workspace: workspace,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_command_streams_its_output_and_tells_its_code() {
+        let mut served = served();
+        served
+            .hands
+            .exec(ExecOrder {
+                command: "echo hello; exit 7".into(),
+            })
+            .await
+            .unwrap();
+        assert_eq!(
+            served.hands.next().await.unwrap(),
+            ExecEvent::Output("hello\n".into())
+        );
+        assert_eq!(served.hands.next().await.unwrap(), ExecEvent::Exited(7));
+    }
+
+    #[tokio::test]
+    async fn orders_follow_each_other_and_a_failure_ends_nothing() {
+        let mut served = served();
+        let order = DigestOrder {
+            commit: "0".repeat(40),
+            prompt: String::new(),
+            budget_bytes: 100,
+        };
+        assert!(served.hands.digest(order).await.is_err());
+        served
+            .hands
+            .exec(ExecOrder {
+                command: "true".into(),
+            })
+            .await
+            .unwrap();
+        assert_eq!(served.hands.next().await.unwrap(), ExecEvent::Exited(0));
+    }
+
+    #[tokio::test]
+    async fn hands_end_with_their_brain_and_take_what_they_started_along() {
+        let mut served = served();
+        served
+            .hands
+            .exec(ExecOrder {
+                command: "echo $$; sleep 60".into(),
+            })
+            .await
+            .unwrap();
+        let ExecEvent::Output(pid) = served.hands.next().await.unwrap() else {
+            panic!()
+        };
+        drop(served.hands);
+        tokio::time::timeout(std::time::Duration::from_secs(5), served.serving)
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
+        let stat = Path::new("/proc").join(pid.trim()).join("stat");
+        let gone = || std::fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "));
+        let waiting = async {
+            while !gone() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(5), waiting)
+            .await
+            .unwrap();
+    }
+}

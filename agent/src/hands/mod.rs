@@ -1,0 +1,18 @@
+//! The hands: the process that holds the workspace. They clone, read and run commands on the brain's
+//! orders and hold no secret: they start with an empty environment and talk to nobody but the brain,
+//! over a Unix socket. When it closes, everything they started is killed.
+
+mod client;
+mod digest;
+mod exec;
+mod frame;
+mod git;
+mod order;
+mod process;
+mod repository;
+mod serve;
+mod utf8;
+
+pub use client::{ExecEvent, Hands, HandsProgram};
+pub use order::{CloneOrder, Cloned, DigestOrder, ExecOrder};
+pub use serve::{serve, serve_socket, serve_stdin};
