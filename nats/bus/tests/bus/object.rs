@@ -1,0 +1,60 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use aideator_bus::{Bus, Objects};
+use bytes::Bytes;
+
+use crate::begin;
+
+async fn bucket(bus: &Bus) -> Objects {
+    bus.objects("test", 1, Duration::from_secs(3600), 256 * 1024 * 1024)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn an_object_of_many_chunks_reads_back_and_is_replaced_whole() {
+    let (_server, bus) = begin().await;
+    let objects = bucket(&bus).await;
+    assert!(objects.get("a run").await.unwrap().is_none());
+    let first: Bytes = (0..1_000_000u32).map(|n| n.to_le_bytes()[0]).collect();
+    let position = BTreeMap::from([("position".to_owned(), "12".to_owned())]);
+    objects
+        .put("a run", position.clone(), first.clone())
+        .await
+        .unwrap();
+    let (info, content) = objects.get("a run").await.unwrap().unwrap();
+    assert_eq!((info.size, &info.metadata), (1_000_000, &position));
+    assert!(content == first);
+
+    objects
+        .put("a run", BTreeMap::new(), Bytes::from_static(b"short"))
+        .await
+        .unwrap();
+    assert_eq!(objects.get("a run").await.unwrap().unwrap().1, "short");
+    // One chunk and one piece of metadata: what was replaced is gone.
+    assert_eq!(bus.stream_state("OBJ_test").await.unwrap().messages, 2);
+
+    objects
+        .put("empty", BTreeMap::new(), Bytes::new())
+        .await
+        .unwrap();
+    assert_eq!(objects.get("empty").await.unwrap().unwrap().1, "");
+}
+
+#[tokio::test]
+async fn reading_an_object_makes_no_consumer() {
+    let (_server, bus) = begin().await;
+    let objects = bucket(&bus).await;
+    objects
+        .put("a", BTreeMap::new(), Bytes::from(vec![7; 300_000]))
+        .await
+        .unwrap();
+    let mut advisories = bus
+        .subscribe("$JS.EVENT.ADVISORY.CONSUMER.>")
+        .await
+        .unwrap();
+    objects.get("a").await.unwrap().unwrap();
+    let quiet = tokio::time::timeout(Duration::from_millis(100), advisories.next()).await;
+    assert!(quiet.is_err(), "a consumer was made");
+}
