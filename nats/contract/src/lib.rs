@@ -9,10 +9,12 @@
 pub mod attempt;
 pub mod canonical;
 pub mod control;
+pub mod dead_letter;
 pub mod event;
 pub mod ids;
 pub mod limits;
 pub mod local;
+pub mod queue;
 pub mod reason;
 pub mod report;
 pub mod repository;
@@ -28,6 +30,7 @@ pub mod usage;
 pub mod view;
 
 pub use attempt::AttemptRecord;
+pub use dead_letter::DeadLetter;
 pub use event::{Event, OutMessage};
 pub use ids::{Attempt, RunId, Variation};
 pub use reason::{Code, Reason};

@@ -20,6 +20,9 @@ pub const LAUNCH: &str = "launch.json";
 pub const CREDENTIALS: &str = "agent.creds";
 /// Held by the supervisor while it lives. Not there: the supervisor never began.
 pub const LOCK: &str = "lock";
+/// The supervisor's process id in decimal, written as soon as it holds [`LOCK`]. It leads a process
+/// group of its own. Means nothing once the lock is free.
+pub const PID: &str = "pid";
 /// How the agent ended ([`ExitStatus`] as JSON). Appears by rename, before the lock is freed.
 pub const STATUS: &str = "status.json";
 /// What the agent's processes log.

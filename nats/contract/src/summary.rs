@@ -303,6 +303,14 @@ impl Summary {
         Ok((next, Change::Picked { variation, reason }))
     }
 
+    /// A command that was looked at and changed nothing.
+    pub fn noted(&self, request: u64, at: Timestamp) -> Result<(Self, Change), Unmoved> {
+        self.unapplied(Some(request))?;
+        let mut next = self.clone();
+        next.settle(Some(request), at);
+        Ok((next, Change::Noted))
+    }
+
     fn unapplied(&self, command: Option<u64>) -> Result<(), Unmoved> {
         match command {
             Some(command) if self.has_applied(command) => Err(Unmoved::Applied),
