@@ -1,0 +1,25 @@
+import { Button } from "@/components/ui/button";
+import { Notice } from "@/components/ui/notice";
+import { plural } from "@/lib/format";
+import type { Followed } from "@/lib/runStore";
+
+type Props = { followed: Followed; onTryAgain: () => void };
+
+/** What is wrong with the run as a whole, and what to try. */
+export const RunNotices = ({ followed: { run, connection }, onTryAgain }: Props) => (
+  <>
+    {run.refused && <Notice tone="bad">This run was refused: {run.refused.message}</Notice>}
+    {connection.phase === "failed" && (
+      <Notice tone="bad">
+        <p>{connection.problem.detail ?? connection.problem.title ?? "The stream was refused."}</p>
+        <Button size="sm" className="mt-2" onClick={onTryAgain}>
+          Try again
+        </Button>
+      </Notice>
+    )}
+    {run.gap && <Notice tone="wait">Something of this run is no longer kept: {run.gap}</Notice>}
+    {run.unreadable > 0 && (
+      <Notice tone="wait">{plural(run.unreadable, "message")} could not be read.</Notice>
+    )}
+  </>
+);

@@ -1,0 +1,89 @@
+/** A run being followed: what came in is read and reduced in batches, one per animation frame. */
+import { type Connection, connecting, nextConnection, type Signal } from "./connection";
+import { parseMessage, type StreamEventName } from "./events";
+import { emptyRun, type RunState, reduce } from "./reduce";
+import { openSource, type Source } from "./source";
+
+export type Followed = { run: RunState; connection: Connection };
+export const nothingYet: Followed = { run: emptyRun, connection: connecting };
+
+/** A frame's share of the main thread; the rest of a long replay waits for the next frame. */
+const budgetMs = 12;
+/** A hidden page has no animation frames. */
+const hiddenPageMs = 250;
+
+type Waiting = { name: StreamEventName; data: string } | { signal: Signal };
+
+export class RunStore {
+  private followed = nothingYet;
+  private waiting: Waiting[] = [];
+  private listeners = new Set<() => void>();
+  private source?: Source;
+  private frame = 0;
+  private timer?: ReturnType<typeof setTimeout>;
+  private readonly lastEventId = { current: "" };
+
+  constructor(private readonly runId: string) {}
+
+  get = (): Followed => this.followed;
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Opens the stream where it was left; what is shown stays. */
+  start = (): (() => void) => {
+    this.source?.close();
+    this.push({ signal: { type: "connect" } });
+    this.source = openSource(this.runId, this.lastEventId, {
+      read: (name, data) => this.push({ name, data }),
+      opened: () => this.push({ signal: { type: "opened" } }),
+      dropped: (retryAt) => this.push({ signal: { type: "dropped", retryAt } }),
+      ended: () => this.push({ signal: { type: "ended" } }),
+      refused: (problem) => this.push({ signal: { type: "refused", problem } }),
+    });
+    return this.stop;
+  };
+
+  stop = (): void => {
+    this.source?.close();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+    this.frame = 0;
+  };
+
+  private push(item: Waiting) {
+    this.waiting.push(item);
+    if (this.frame === 0) this.schedule();
+  }
+
+  private schedule() {
+    this.frame = requestAnimationFrame(this.flush);
+    this.timer = setTimeout(this.flush, hiddenPageMs);
+  }
+
+  private flush = () => {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.timer);
+    this.frame = 0;
+    let { run, connection } = this.followed;
+    const until = performance.now() + budgetMs;
+    let taken = 0;
+    for (const item of this.waiting) {
+      taken += 1;
+      if ("signal" in item) connection = nextConnection(connection, item.signal);
+      else {
+        run = reduce(run, parseMessage(item.name, item.data));
+        if (item.name === "caught-up")
+          connection = nextConnection(connection, { type: "caught-up" });
+        if (item.name === "end") connection = nextConnection(connection, { type: "ended" });
+      }
+      if (taken % 64 === 0 && performance.now() > until) break;
+    }
+    this.waiting = this.waiting.slice(taken);
+    if (this.waiting.length > 0) this.schedule();
+    this.followed = { run, connection };
+    for (const listener of this.listeners) listener();
+  };
+}
