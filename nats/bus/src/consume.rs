@@ -223,6 +223,7 @@ impl Pull {
                 biased;
                 changed = self.reconnects.changed() => {
                     changed.ok()?;
+                    self.give_back();
                     self.again(Duration::ZERO);
                 }
                 message = self.replies.next() => {
@@ -307,6 +308,16 @@ impl Pull {
         self.due = Instant::now() + SILENCE;
     }
 
+    /// Refuses what was delivered and not yet taken, so that it comes again at once, not after
+    /// `ack_wait`: we stop, or a restarted server may have forgotten that it delivered it.
+    fn give_back(&mut self) {
+        while let Some(Some(message)) = self.replies.next().now_or_never() {
+            if message.status.is_none() {
+                drop(Delivery::new(self.bus.clone(), message));
+            }
+        }
+    }
+
     fn again(&mut self, pause: Duration) {
         self.awaited = 0;
         self.due = Instant::now() + pause;
@@ -319,13 +330,8 @@ impl Pull {
 }
 
 impl Drop for Pull {
-    /// What was delivered and not yet taken goes back at once, instead of after `ack_wait`.
     fn drop(&mut self) {
-        while let Some(Some(message)) = self.replies.next().now_or_never() {
-            if message.status.is_none() {
-                drop(Delivery::new(self.bus.clone(), message));
-            }
-        }
+        self.give_back();
     }
 }
 

@@ -13,8 +13,11 @@ use crate::consume::nanos;
 use crate::error::{Away, Error};
 use crate::stored::{self, Stored};
 
+const PAUSE: Duration = Duration::from_millis(50);
 const SETTLE: Duration = Duration::from_secs(10);
 const TRY: Duration = Duration::from_secs(3);
+/// A restarted server may have forgotten the delivery, and then never answers: it delivers again.
+const TRY_AFTER_RECONNECT: Duration = Duration::from_secs(1);
 
 /// A delivery. Settle it with [`Delivery::ack`], [`Delivery::nak`] or [`Delivery::term`];
 /// one that is dropped is delivered again at once.
@@ -26,6 +29,8 @@ pub struct Delivery {
     pub deliveries: u64,
     headers: Option<async_nats::HeaderMap>,
     bus: Bus,
+    /// The connection it came by.
+    connection: u64,
     /// Where its settling is awaited; `None` once it is settled.
     reply: Option<String>,
 }
@@ -75,12 +80,15 @@ impl Delivery {
             payload: message.payload,
             msg_id,
         };
+        let connection = *bus.reconnects().borrow();
+        let reply = Some(reply.as_str().to_owned());
         Some(Self {
             stored,
             deliveries,
             headers,
             bus,
-            reply: Some(reply.as_str().to_owned()),
+            connection,
+            reply,
         })
     }
 
@@ -131,23 +139,29 @@ impl Delivery {
         };
         let deadline = Instant::now() + SETTLE;
         loop {
-            let lost = match self.bus.exchange(&reply, None, word.clone(), TRY).await {
+            let same = *self.bus.reconnects().borrow() == self.connection;
+            let limit = if same { TRY } else { TRY_AFTER_RECONNECT };
+            let lost = match self.bus.exchange(&reply, None, word.clone(), limit).await {
                 Ok(_) => return Ok(()),
                 Err(lost) => lost.while_doing(&self.bus, "settling a message", &reply),
             };
             match lost {
-                // After a restart the consumer may not be there for a moment.
-                Error::Unreachable {
-                    away: Away::NoResponders,
-                    ..
-                } if Instant::now() < deadline => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                Error::Unreachable { away, .. }
+                    if settle_again(away, same, Instant::now() < deadline) =>
+                {
+                    // After a restart the consumer may not be there for a moment.
+                    if away == Away::NoResponders {
+                        tokio::time::sleep(PAUSE).await;
+                    }
                 }
-                Error::Unreachable { .. } if Instant::now() < deadline => {}
                 error => return Err(error),
             }
         }
     }
+}
+
+fn settle_again(away: Away, same_connection: bool, in_time: bool) -> bool {
+    in_time && (same_connection || away != Away::Timeout)
 }
 
 impl Drop for Delivery {
@@ -166,6 +180,14 @@ impl Drop for Delivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_may_have_forgotten_the_delivery_is_asked_once() {
+        assert!(settle_again(Away::Timeout, true, true));
+        assert!(!settle_again(Away::Timeout, false, true));
+        assert!(settle_again(Away::NoResponders, false, true));
+        assert!(!settle_again(Away::Disconnected, true, false));
+    }
 
     #[test]
     fn both_forms_of_a_reply_subject_tell_the_same() {
