@@ -20,6 +20,7 @@ mod error;
 mod live;
 mod object;
 mod open;
+pub mod publisher;
 mod read;
 mod request;
 pub mod server;
