@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use aideator_contract::{Code, Reason};
 use tokio::net::UnixStream;
@@ -11,6 +12,9 @@ use tokio::process::{Child, Command};
 
 use super::frame::{receive, send};
 use super::order::{Answer, CloneOrder, Cloned, DigestOrder, ExecOrder, Order};
+
+/// How long the hands have to end what they started.
+const ENDING: Duration = Duration::from_secs(3);
 
 /// How the hands are started: a program and its arguments, to which the workspace is added.
 #[derive(Debug, Clone)]
@@ -25,8 +29,8 @@ pub struct HandsProgram {
 #[derive(Debug)]
 pub struct Hands {
     socket: UnixStream,
-    /// Ends with this handle, where the brain started them.
-    _child: Option<Child>,
+    /// Where the brain started them.
+    child: Option<Child>,
 }
 
 /// What a running command tells.
@@ -64,15 +68,14 @@ impl Hands {
             .arg(workspace)
             .env_clear()
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
-            .kill_on_drop(true);
+            .stdout(Stdio::null());
         if let Some(path) = std::env::var_os("PATH") {
             command.env("PATH", path);
         }
         let child = command.spawn()?;
         Ok(Self {
             socket: UnixStream::from_std(ours)?,
-            _child: Some(child),
+            child: Some(child),
         })
     }
 
@@ -81,7 +84,7 @@ impl Hands {
     pub fn at(socket: UnixStream) -> Self {
         Self {
             socket,
-            _child: None,
+            child: None,
         }
     }
 
@@ -128,6 +131,19 @@ impl Hands {
             Answer::Cancelled => Ok(ExecEvent::Cancelled),
             Answer::Failed { reason } => Err(reason),
             answer => Err(unexpected(&answer)),
+        }
+    }
+
+    /// Ends the hands and with them everything they started. They notice the closed socket; if they
+    /// don't, they are killed.
+    pub async fn end(self) {
+        drop(self.socket);
+        let Some(mut child) = self.child else { return };
+        if tokio::time::timeout(ENDING, child.wait()).await.is_err() {
+            tracing::warn!("the hands did not end by themselves");
+            if let Err(error) = child.kill().await {
+                tracing::warn!(%error, "the hands can't be killed");
+            }
         }
     }
 

@@ -15,4 +15,5 @@ mod utf8;
 
 pub use client::{ExecEvent, Hands, HandsProgram};
 pub use order::{CloneOrder, Cloned, DigestOrder, ExecOrder};
+pub use repository::clear;
 pub use serve::{serve, serve_socket, serve_stdin};

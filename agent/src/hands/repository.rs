@@ -43,6 +43,17 @@ impl Workspace {
     }
 }
 
+/// Removes what a workspace holds. What can't be removed is left to whoever owns the folder.
+pub fn clear(root: &Path) {
+    for folder in ["repo", "home"] {
+        if let Err(error) = std::fs::remove_dir_all(root.join(folder))
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(%error, folder, "the workspace can't be removed");
+        }
+    }
+}
+
 /// Carries out a [`CloneOrder`].
 pub(super) async fn clone(order: &CloneOrder, workspace: &Workspace) -> Result<Cloned, Reason> {
     let limit = Duration::from_millis(order.limit_ms);

@@ -1,0 +1,189 @@
+//! The two roles as commands: `brain` and `hands`, hidden subcommands of `aideator agent` and the
+//! commands of the `aideator-agent` binary.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aideator_bus::publisher::Ended;
+use aideator_bus::{Bus, Connect, Credentials};
+use aideator_contract::local::AttemptName;
+use aideator_contract::{Attempt, RunId, Variation};
+use clap::{Args, Subcommand};
+use rustix::process::{
+    DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Error;
+use crate::brain::{self, Deps};
+use crate::hands::{self, HandsProgram};
+use crate::model::Settings;
+use crate::redact::Secrets;
+
+/// The exit code of a process whose attempt is closed, taken by another process or never opened.
+pub const NOT_OURS: u8 = 3;
+
+/// How long the first connection to NATS may take.
+const CONNECT: Duration = Duration::from_secs(60);
+
+/// A role of the agent.
+#[derive(Debug, Subcommand)]
+pub enum AgentCommand {
+    /// Run one attempt: hold the keys, ask the model, publish
+    Brain(BrainArgs),
+    /// Hold the workspace and carry out a brain's orders
+    Hands(HandsArgs),
+}
+
+/// Which attempt, and where NATS is. The model's key and base URL are taken from the environment.
+#[derive(Debug, Args)]
+pub struct BrainArgs {
+    /// NATS server, nats://host:port
+    #[arg(long, env = "AIDEATOR_NATS")]
+    pub nats: String,
+    /// File with the attempt's NATS credential
+    #[arg(long, env = "AIDEATOR_CREDS")]
+    pub creds: Option<PathBuf>,
+    /// The run
+    #[arg(long, env = "AIDEATOR_RUN")]
+    pub run: RunId,
+    /// The variation, 0 to 4
+    #[arg(long, env = "AIDEATOR_VARIATION")]
+    pub variation: Variation,
+    /// The attempt, from 1
+    #[arg(long, env = "AIDEATOR_ATTEMPT")]
+    pub attempt: Attempt,
+    /// Folder for the hands' workspace [default: a temporary one]
+    #[arg(long, env = "AIDEATOR_WORKSPACE")]
+    pub workspace: Option<PathBuf>,
+    /// Tokens of repository digest given to the model [default: by the model]
+    #[arg(long, env = "AIDEATOR_DIGEST_TOKENS")]
+    pub digest_tokens: Option<usize>,
+}
+
+/// Where the hands work and whom they serve.
+#[derive(Debug, Args)]
+pub struct HandsArgs {
+    /// Folder to work in
+    #[arg(long)]
+    pub workspace: PathBuf,
+    /// Unix socket to listen on [default: standard input is the socket]
+    #[arg(long)]
+    pub socket: Option<PathBuf>,
+}
+
+impl AgentCommand {
+    /// Runs the role to its end. `hands_arguments` are what makes this same program the hands.
+    pub async fn run(self, hands_arguments: &[&str]) -> ExitCode {
+        let done = match self {
+            Self::Brain(args) => brain(args, hands_arguments).await,
+            Self::Hands(args) => hands(args).await,
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error @ (Error::Ended(Ended::Superseded | Ended::Outrun) | Error::NotOpened)) => {
+                tracing::info!(%error, "nothing to do");
+                ExitCode::from(NOT_OURS)
+            }
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "the agent failed");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
+    // Other processes of this user cannot read our memory or environment.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| Error::Setup(error.into()))?;
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let settings = Settings::from_environment(environment.iter().cloned());
+    let mut secrets = Secrets::in_environment(environment);
+    let mut connect =
+        Connect::new(&args.nats, format!("agent {}.{}", args.run, args.variation)).wait(CONNECT);
+    if let Some(path) = &args.creds {
+        let text =
+            tokio::fs::read_to_string(path)
+                .await
+                .map_err(|source| Error::CredentialsFile {
+                    path: path.display().to_string(),
+                    source,
+                })?;
+        secrets = secrets.and(
+            text.lines()
+                .filter(|line| !line.contains(' '))
+                .map(str::to_owned),
+        );
+        let credentials: Credentials = text.parse().map_err(Error::Credentials)?;
+        if let Some(prefix) = credentials.inbox_prefix() {
+            connect = connect.inbox_prefix(prefix);
+        }
+        connect = connect.credentials(credentials);
+    }
+    let bus = Bus::connect(connect).await.map_err(Error::Bus)?;
+    let temporary = match args.workspace {
+        Some(_) => None,
+        None => Some(tempfile::tempdir().map_err(Error::Setup)?),
+    };
+    let workspace = args
+        .workspace
+        .or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
+    let deps = Deps {
+        bus: bus.clone(),
+        name: AttemptName {
+            run: args.run,
+            variation: args.variation,
+            attempt: args.attempt,
+        },
+        hands: HandsProgram {
+            program: std::env::current_exe().map_err(Error::Setup)?,
+            arguments: hands_arguments
+                .iter()
+                .map(|argument| (*argument).to_owned())
+                .collect(),
+        },
+        workspace: workspace.unwrap_or_default(),
+        settings,
+        secrets,
+        digest_tokens: args.digest_tokens,
+    };
+    let done = brain::run(deps, terminated()?).await;
+    bus.close().await;
+    done
+}
+
+async fn hands(args: HandsArgs) -> Result<(), Error> {
+    // Two ways to notice a dead brain: this signal, and the socket it closes.
+    set_parent_process_death_signal(Some(Signal::TERM))
+        .map_err(|error| Error::Setup(error.into()))?;
+    let serving = async {
+        match &args.socket {
+            Some(socket) => hands::serve_socket(socket, &args.workspace).await,
+            None => hands::serve_stdin(&args.workspace).await,
+        }
+    };
+    let terminated = terminated()?;
+    let served = tokio::select! {
+        served = serving => served,
+        () = terminated => Ok(()),
+    };
+    hands::clear(&args.workspace);
+    served.map_err(Error::Setup)
+}
+
+/// Waits for SIGTERM or SIGINT.
+fn terminated() -> Result<impl Future<Output = ()>, Error> {
+    let mut term = signal(SignalKind::terminate()).map_err(Error::Setup)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::Setup)?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
