@@ -154,6 +154,12 @@ impl Subject {
         Self(format!("{RUNS}.{run}.{variation}.report"))
     }
 
+    /// Where reports that can't be used are kept.
+    #[must_use]
+    pub fn dead_report() -> Self {
+        Self("aideator.dead.report".to_owned())
+    }
+
     /// Wildcard: attempt, output and reports of a variation.
     #[must_use]
     pub fn variation_all(run: &RunId, variation: Variation) -> Self {
