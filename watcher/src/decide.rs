@@ -1,0 +1,306 @@
+//! What the watcher does next about a run: pure decisions, level-triggered.
+//!
+//! Read a [`View`], ask [`next`], apply the one [`Effect`] by compare-and-set, read again, until
+//! there is none. Order is kept by the decisions alone, so a crash between any two effects is
+//! mended by beginning again: `closed` before its terminal state, the last word and the end of the
+//! output from after `closed`, the open key last.
+
+use std::time::Duration;
+
+use aideator_contract::attempt::{AttemptEvent, Cause, verdict};
+use aideator_contract::limits;
+use aideator_contract::report::Report;
+use aideator_contract::summary::{Ending, Move};
+use aideator_contract::{
+    Attempt, AttemptRecord, AttemptSpec, RunId, State, StateMessage, Status, Summary, Timestamp,
+    Variation, VariationSummary,
+};
+
+use crate::observe::Observation;
+
+/// What is known of a run. The fields are read in the order they stand in, sequences and contents
+/// from the stream's leader: what is read after something true for ever (`closed`, a finished run)
+/// may rely on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// The run.
+    pub run: RunId,
+    /// The revision of its open key.
+    pub open_key: Option<u64>,
+    /// The sequence of the last message on `.state`.
+    pub sequence: u64,
+    /// The last message on `.state`.
+    pub state: StateMessage,
+    /// The variations that have not ended.
+    pub variations: Vec<VariationView>,
+    /// When all this was read.
+    pub now: Timestamp,
+}
+
+/// What is known of a variation that has not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VariationView {
+    /// The variation.
+    pub variation: Variation,
+    /// The last record on `.attempt`, with its sequence.
+    pub record: Option<(u64, AttemptRecord)>,
+    /// The last report, if it is of the attempt the state is about.
+    pub report: Option<Report>,
+    /// The last sequence on `.out`, if it is of that attempt; else 0. Read once the attempt is closed.
+    pub out: u64,
+    /// What is seen of its process.
+    pub observation: Observation,
+}
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// The run is open and its key is gone (a retry overlapped with the end): put it.
+    KeepOpen,
+    /// Append to `.attempt` of the variation, if the last sequence there is `after`.
+    Close {
+        /// The variation.
+        variation: Variation,
+        /// The record: closed.
+        record: AttemptRecord,
+        /// The sequence of the record that opened it.
+        after: u64,
+    },
+    /// Append to `.state`, if the last sequence there is `after`.
+    Move {
+        /// The message: a variation moved.
+        message: Box<StateMessage>,
+        /// The sequence of the message it follows.
+        after: u64,
+    },
+    /// Remove the run's open key, if it has this revision.
+    DropOpen {
+        /// The revision.
+        revision: u64,
+    },
+}
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// From the opening of an attempt until its process must be there.
+    pub start_allowance: Duration,
+    /// From a cancel until a process that never was there counts as gone.
+    pub cancel_grace: Duration,
+    /// Past a deadline (or past `cancel_grace`) until an attempt is closed whatever its process does.
+    pub deadline_grace: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            start_allowance: limits::START_ALLOWANCE,
+            cancel_grace: limits::CANCEL_GRACE,
+            deadline_grace: limits::DEADLINE_GRACE,
+        }
+    }
+}
+
+impl View {
+    /// The run as its last state message tells it.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.state.summary
+    }
+
+    /// The attempts that are open, with what is seen of them.
+    pub fn active(&self) -> impl Iterator<Item = (Variation, Attempt, Observation)> + '_ {
+        self.variations.iter().filter_map(|seen| {
+            let now = self.summary().variations.get(seen.variation.index())?;
+            let (_, record) = seen.record.as_ref()?;
+            record
+                .is_open(now.attempt)
+                .then_some((seen.variation, now.attempt, seen.observation))
+        })
+    }
+}
+
+/// The next step, or `None` when everything is as it should be for now.
+#[must_use]
+pub fn next(view: &View, limits: &Limits) -> Option<Effect> {
+    let open = view.summary().status == Status::Open;
+    if open && view.open_key.is_none() {
+        return Some(Effect::KeepOpen);
+    }
+    let step = view
+        .variations
+        .iter()
+        .find_map(|seen| of_variation(view, seen, limits));
+    if step.is_some() || open {
+        return step;
+    }
+    view.open_key.map(|revision| Effect::DropOpen { revision })
+}
+
+fn of_variation(view: &View, seen: &VariationView, limits: &Limits) -> Option<Effect> {
+    let now = view.summary().variation(seen.variation).ok()?;
+    let (sequence, record) = seen.record.as_ref()?;
+    if now.state.is_terminal() || record.attempt != now.attempt {
+        return None;
+    }
+    match &record.event {
+        AttemptEvent::Closed { cause } => ended(view, seen, now, cause),
+        AttemptEvent::Opened { spec } => {
+            let times = Times {
+                now: view.now,
+                opened: record.ts,
+                limits,
+            };
+            match over(seen, now, spec, &times) {
+                Some(cause) => Some(Effect::Close {
+                    variation: seen.variation,
+                    record: AttemptRecord::closed(now.attempt, cause, view.now),
+                    after: *sequence,
+                }),
+                None => advanced(view, seen, now),
+            }
+        }
+    }
+}
+
+struct Times<'a> {
+    now: Timestamp,
+    opened: Timestamp,
+    limits: &'a Limits,
+}
+
+impl Times<'_> {
+    fn passed(&self, since: Timestamp, allowed: &[Duration]) -> bool {
+        let allowed: Duration = allowed.iter().sum();
+        u128::from(self.now.since(since)) > allowed.as_millis()
+    }
+}
+
+/// Why an open attempt is over, if it is.
+fn over(
+    seen: &VariationView,
+    now: &VariationSummary,
+    spec: &AttemptSpec,
+    times: &Times<'_>,
+) -> Option<Cause> {
+    if matches!(seen.report, Some(Report::Done(_))) {
+        return Some(Cause::Reported);
+    }
+    let cancelling = now.state == State::Cancelling;
+    match gone(seen) {
+        Some(_) if cancelling => return Some(Cause::Cancelled),
+        Some(cause) => return Some(cause),
+        None => {}
+    }
+    let limits = times.limits;
+    let absent = seen.observation == Observation::NotStarted;
+    if cancelling {
+        let patience = if absent {
+            Duration::ZERO
+        } else {
+            limits.deadline_grace
+        };
+        return times
+            .passed(now.since, &[limits.cancel_grace, patience])
+            .then_some(Cause::Cancelled);
+    }
+    if absent && times.passed(times.opened, &[limits.start_allowance]) {
+        return Some(Cause::StartTimeout);
+    }
+    let deadline = Duration::from_secs(spec.deadline_s);
+    // The agent's own deadline begins at its own start, which is not later than either of these.
+    let (since, allowance) = match (now.started, now.state) {
+        (Some(started), _) => (started, Duration::ZERO),
+        (None, State::Starting) => (now.since, Duration::ZERO),
+        (None, _) => (times.opened, limits.start_allowance),
+    };
+    times
+        .passed(since, &[allowance, deadline, limits.deadline_grace])
+        .then_some(Cause::Deadline)
+}
+
+/// How a process that was there ended, as seen from outside.
+fn gone(seen: &VariationView) -> Option<Cause> {
+    match seen.observation {
+        Observation::Exited(status) => Some(match (status.code, status.signal) {
+            (_, Some(signal)) => Cause::Killed { signal },
+            (Some(code), None) => Cause::Exited { code },
+            (None, None) => Cause::Vanished,
+        }),
+        Observation::Vanished => Some(Cause::Vanished),
+        // It has spoken, so it was there; the observation is younger than its word.
+        Observation::NotStarted if seen.report.is_some() => Some(Cause::Vanished),
+        Observation::NotStarted | Observation::Running | Observation::Unknown => None,
+    }
+}
+
+/// The terminal state of a closed attempt.
+fn ended(
+    view: &View,
+    seen: &VariationView,
+    now: &VariationSummary,
+    cause: &Cause,
+) -> Option<Effect> {
+    let done = match &seen.report {
+        Some(Report::Done(done)) => Some(&**done),
+        _ => None,
+    };
+    let (to, reason) = verdict(cause, done);
+    let reason = match to {
+        // Who asked for it, and why, was said when it was told to stop.
+        State::Cancelled => reason.or_else(|| now.reason.clone()),
+        _ => reason,
+    };
+    let ending = Ending {
+        out: seen.out,
+        usage: done.and_then(|done| done.usage.clone()),
+        digest: done.map(|done| done.digest.clone()),
+    };
+    moved(
+        view,
+        Move {
+            reason,
+            ending: Some(ending),
+            ..to_state(view, seen, now, to)
+        },
+    )
+}
+
+/// The state an open attempt has reached, if it is a later one.
+fn advanced(view: &View, seen: &VariationView, now: &VariationSummary) -> Option<Effect> {
+    let to = match (&seen.report, seen.observation) {
+        (Some(Report::FirstToken { .. }), _) => State::Running,
+        (Some(Report::Ready | Report::Cloned { .. }), _) => State::Starting,
+        // Not while `queued`: the submitter is about to write `scheduling`.
+        (None, Observation::Running) if now.state == State::Scheduling => State::Starting,
+        _ => return None,
+    };
+    if !now.state.may_become(to) {
+        return None;
+    }
+    moved(view, to_state(view, seen, now, to))
+}
+
+fn to_state(view: &View, seen: &VariationView, now: &VariationSummary, to: State) -> Move {
+    Move {
+        variation: seen.variation,
+        attempt: now.attempt,
+        to,
+        reason: None,
+        ending: None,
+        command: None,
+        at: view.now,
+    }
+}
+
+fn moved(view: &View, to: Move) -> Option<Effect> {
+    let (summary, change) = view.summary().moved(to).ok()?;
+    let message = StateMessage::new(view.run.clone(), view.now, change, summary);
+    Some(Effect::Move {
+        message: Box::new(message),
+        after: view.sequence,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,176 @@
+//! Reading what a decision needs, in the order it needs it.
+
+use std::time::SystemTime;
+
+use aideator_bus::{Bus, Stored};
+use aideator_contract::event::OutHead;
+use aideator_contract::local::AttemptName;
+use aideator_contract::report::Report;
+use aideator_contract::{
+    AttemptRecord, ReportMessage, RunId, StateMessage, Subject, Timestamp, VERSION, Variation,
+    VariationSummary,
+};
+use futures::future::try_join_all;
+use serde::de::DeserializeOwned;
+
+use crate::decide::{VariationView, View};
+use crate::error::Error;
+use crate::observe::{Observation, Observer};
+
+/// The run as it is now; `None` if nothing is known of it.
+pub(crate) async fn view(
+    bus: &Bus,
+    observer: &impl Observer,
+    run: &RunId,
+) -> Result<Option<View>, Error> {
+    let open_key = bus
+        .open_runs()
+        .get(run)
+        .await
+        .map_err(Error::bus("reading a run's open key"))?;
+    let Some((sequence, state)) = state(bus, run).await? else {
+        return Ok(None);
+    };
+    let alive = state.summary.variations.iter().enumerate();
+    let reads = alive
+        .filter(|(_, now)| !now.state.is_terminal())
+        .filter_map(|(index, now)| Some((Variation::at(index)?, now)))
+        .map(|(variation, now)| of_variation(bus, run, variation, now));
+    let variations = try_join_all(reads).await?;
+    let mut view = View {
+        run: run.clone(),
+        open_key,
+        sequence,
+        state,
+        variations,
+        now: Timestamp::default(),
+    };
+    observe(observer, &mut view).await;
+    view.now = SystemTime::now().into();
+    Ok(Some(view))
+}
+
+/// The last state of a run, as the leader has it.
+pub(crate) async fn state(bus: &Bus, run: &RunId) -> Result<Option<(u64, StateMessage)>, Error> {
+    let Some(stored) = leader(bus, &Subject::state(run), "reading a run's state").await? else {
+        return Ok(None);
+    };
+    let state: StateMessage = parse(&stored)?;
+    if state.v > VERSION {
+        return Err(Error::Newer { run: run.clone() });
+    }
+    Ok(Some((stored.sequence, state)))
+}
+
+/// Whether the attempt was opened and is closed, or a later one was opened.
+pub(crate) async fn is_closed(bus: &Bus, name: &AttemptName) -> Result<bool, Error> {
+    let subject = Subject::attempt(&name.run, name.variation);
+    let Some(stored) = leader(bus, &subject, "reading an attempt's record").await? else {
+        return Ok(false);
+    };
+    let record: AttemptRecord = parse(&stored)?;
+    Ok(record.attempt >= name.attempt && !record.is_open(name.attempt))
+}
+
+async fn of_variation(
+    bus: &Bus,
+    run: &RunId,
+    variation: Variation,
+    now: &VariationSummary,
+) -> Result<VariationView, Error> {
+    let subject = Subject::attempt(run, variation);
+    let stored = leader(bus, &subject, "reading an attempt's record").await?;
+    let record = match &stored {
+        Some(stored) => Some((stored.sequence, parse::<AttemptRecord>(stored)?)),
+        None => None,
+    };
+    let mut seen = VariationView {
+        variation,
+        record,
+        report: None,
+        out: 0,
+        observation: Observation::Unknown,
+    };
+    if let Some((_, record)) = &seen.record
+        && record.attempt == now.attempt
+    {
+        let closed = !record.is_open(now.attempt);
+        seen.report = report(bus, run, variation, now).await?;
+        if closed {
+            seen.out = out(bus, run, variation, now).await?;
+        }
+    }
+    Ok(seen)
+}
+
+/// The last report, if it is of the current attempt and can be read.
+async fn report(
+    bus: &Bus,
+    run: &RunId,
+    variation: Variation,
+    now: &VariationSummary,
+) -> Result<Option<Report>, Error> {
+    let subject = Subject::report(run, variation);
+    let stored = leader(bus, &subject, "reading an attempt's last word").await?;
+    let message: Option<ReportMessage> =
+        stored.and_then(|stored| serde_json::from_slice(&stored.payload).ok());
+    Ok(message
+        .filter(|message| message.v <= VERSION && message.attempt == now.attempt)
+        .map(|message| message.report))
+}
+
+/// The last sequence on `.out`, if it is of the current attempt; else 0.
+async fn out(
+    bus: &Bus,
+    run: &RunId,
+    variation: Variation,
+    now: &VariationSummary,
+) -> Result<u64, Error> {
+    let subject = Subject::out(run, variation);
+    let Some(stored) = leader(bus, &subject, "reading the end of an output").await? else {
+        return Ok(0);
+    };
+    let head: OutHead = parse(&stored)?;
+    Ok(if head.attempt == now.attempt {
+        stored.sequence
+    } else {
+        0
+    })
+}
+
+async fn observe(observer: &impl Observer, view: &mut View) {
+    let name = |(variation, attempt, _)| AttemptName {
+        run: view.run.clone(),
+        variation,
+        attempt,
+    };
+    let names: Vec<AttemptName> = view.active().map(name).collect();
+    let whose: Vec<Variation> = names.iter().map(|name| name.variation).collect();
+    for (variation, observation) in whose.into_iter().zip(observer.look(names).await) {
+        let seen = view
+            .variations
+            .iter_mut()
+            .find(|v| v.variation == variation);
+        if let Some(seen) = seen {
+            seen.observation = observation;
+        }
+    }
+}
+
+async fn leader(
+    bus: &Bus,
+    subject: &Subject,
+    doing: &'static str,
+) -> Result<Option<Stored>, Error> {
+    bus.last_from_leader(subject)
+        .await
+        .map_err(Error::bus(doing))
+}
+
+fn parse<T: DeserializeOwned>(stored: &Stored) -> Result<T, Error> {
+    serde_json::from_slice(&stored.payload).map_err(|source| Error::Unreadable {
+        subject: stored.subject.clone(),
+        sequence: stored.sequence,
+        source,
+    })
+}

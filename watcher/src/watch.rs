@@ -1,0 +1,136 @@
+//! The watching of runs: messages, processes and the engine between them.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::time::Duration;
+
+use aideator_bus::{Bus, Consume, Deliveries, Delivery};
+use aideator_contract::subject::{Place, REPORTS, RUNS_STREAM, STATES, durable};
+use futures::StreamExt as _;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::decide::Limits;
+use crate::engine::{Engine, LOOK};
+use crate::error::Error;
+use crate::observe::Observer;
+use crate::reports::{bury, screen};
+
+const IN_HAND: i64 = 512;
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// Before a report that could not be kept aside is delivered again.
+const LATER: Duration = Duration::from_secs(1);
+
+/// Watches runs until `shutdown`.
+pub(crate) async fn watch<O: Observer>(
+    bus: Bus,
+    observer: O,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
+    let Some((mut states, mut reports, mut engine)) = shutdown
+        .run_until_cancelled(until_done("beginning to watch", || async {
+            Ok((
+                consume(&bus, durable::WATCHER_STATE, STATES).await?,
+                consume(&bus, durable::WATCHER_REPORT, REPORTS).await?,
+            ))
+        }))
+        .await
+        .map(|(states, reports)| (states, reports, Engine::new(bus.clone(), observer, limits)))
+    else {
+        return;
+    };
+    let beginning = until_done("reading the open runs", || async {
+        let entries = bus.open_runs().entries().await;
+        entries.map_err(Error::bus("reading the open runs"))
+    });
+    let Some(open) = shutdown.run_until_cancelled(beginning).await else {
+        return;
+    };
+    tracing::info!(runs = open.len(), "watching");
+    for (run, _) in open {
+        engine.wake(run, None);
+    }
+    if let Err(error) = engine.remember_leftovers().await {
+        tracing::warn!(
+            error = &error as &dyn StdError,
+            "folders of old attempts stay"
+        );
+    }
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            () = engine.settled() => {}
+            Some(delivery) = states.next() => changed(&mut engine, delivery),
+            Some(delivery) = reports.next() => reported(&bus, &mut engine, delivery).await,
+            _ = looks.tick() => engine.tick().await,
+        }
+    }
+    engine.stop().await;
+}
+
+fn changed<O: Observer>(engine: &mut Engine<O>, delivery: Delivery) {
+    // Our filter matches the states of runs and nothing else but odd names, which nobody waits for.
+    match Place::parse(&delivery.stored.subject) {
+        Some(place) => engine.wake(place.run().clone(), Some(delivery)),
+        None => tracing::warn!(subject = %delivery.stored.subject, "a state of no run"),
+    }
+}
+
+async fn reported<O: Observer>(bus: &Bus, engine: &mut Engine<O>, delivery: Delivery) {
+    let reason = match screen(&delivery.stored) {
+        Ok(run) => return engine.wake(run, Some(delivery)),
+        Err(reason) => reason,
+    };
+    match bury(bus, &delivery.stored, reason).await {
+        Ok(()) => {
+            if let Err(error) = delivery.ack().await {
+                tracing::debug!(%error, "an ack was lost");
+            }
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn StdError,
+                "a report could not be kept aside"
+            );
+            delivery.nak(LATER).await;
+        }
+    }
+}
+
+async fn consume(bus: &Bus, durable: &str, filter: &str) -> Result<Deliveries, Error> {
+    let consume = Consume {
+        stream: RUNS_STREAM.to_owned(),
+        durable: durable.to_owned(),
+        filter: filter.to_owned(),
+        max_ack_pending: IN_HAND,
+        ack_wait: ACK_WAIT,
+    };
+    bus.consume(consume)
+        .await
+        .map_err(Error::bus("making a consumer"))
+}
+
+/// Tries until it works: the streams may not be there yet, or NATS away.
+pub(crate) async fn until_done<T, F: Future<Output = Result<T, Error>>>(
+    doing: &'static str,
+    mut work: impl FnMut() -> F,
+) -> T {
+    let mut pause = Duration::from_millis(50);
+    loop {
+        match work().await {
+            Ok(done) => return done,
+            Err(error) => {
+                tracing::warn!(
+                    doing,
+                    error = &error as &dyn StdError,
+                    "not yet; trying again"
+                );
+            }
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(Duration::from_secs(2));
+    }
+}
