@@ -106,19 +106,6 @@ function replacePart(a: Attempt, index: number, part: Part): Attempt {
   return { ...a, parts };
 }
 
-function withText(
-  a: Attempt,
-  kind: TextPart["kind"],
-  id: string,
-  change: (p: TextPart) => TextPart,
-): Attempt {
-  const at = findLast(a, (p) => p.kind === kind && p.id === id);
-  const part = a.parts[at] as TextPart | undefined;
-  if (part) return replacePart(a, at, change(part));
-  const { key: _, ...made } = change({ kind, key: 0, id, text: "", done: false });
-  return pushPart(a, made);
-}
-
 function appendText(a: Attempt, kind: TextPart["kind"], id: string, delta: string, ts: number) {
   const timed = {
     ...a,
@@ -126,18 +113,35 @@ function appendText(a: Attempt, kind: TextPart["kind"], id: string, delta: strin
     firstDeltaAt: a.firstDeltaAt ?? ts,
     lastDeltaAt: ts,
   };
-  return withText(timed, kind, id, (p) => ({ ...p, text: p.text + delta }));
+  const at = findLast(a, (p) => p.kind === "gap" || (p.kind === kind && p.id === id));
+  const part = a.parts[at];
+  if (part?.kind === kind) return replacePart(timed, at, { ...part, text: part.text + delta });
+  return pushPart(timed, { kind, id, text: delta, done: false }); // a gap stands where it is
 }
 
 type Ending = { id: string; text?: string; length?: number };
 
-/** The end carries the whole value, or, when that is too large, only its length in bytes. */
+/**
+ * The end carries the whole value, which heals what a gap had torn; when the value is too large it
+ * carries only its length in bytes.
+ */
 function endText(a: Attempt, kind: TextPart["kind"], e: Ending): Attempt {
-  return withText(a, kind, e.id, (p) => {
-    const text = e.text ?? p.text;
-    const short = e.text === undefined && e.length !== undefined && e.length !== byteLength(text);
-    return { ...p, text, done: true, ...(short ? { incomplete: true } : {}) };
-  });
+  const open = (p: Part): p is TextPart => p.kind === kind && p.id === e.id && !p.done;
+  const torn = a.parts.filter(open);
+  const [first] = torn;
+  const text = e.text ?? torn.map((p) => p.text).join("");
+  if (!first) return pushPart(a, { kind, id: e.id, text, done: true });
+  if (e.text !== undefined) {
+    const parts = a.parts.filter((p) => p === first || !open(p));
+    const healed = parts.map((p) => (p === first ? { ...first, text, done: true } : p));
+    return { ...a, parts: healed };
+  }
+  const incomplete = e.length !== undefined && e.length !== byteLength(text);
+  const last = torn.at(-1);
+  const parts = a.parts.map((p) =>
+    open(p) ? { ...p, done: true, ...(incomplete && p === last ? { incomplete } : {}) } : p,
+  );
+  return { ...a, parts };
 }
 
 const byteLength = (text: string) => new TextEncoder().encode(text).length;

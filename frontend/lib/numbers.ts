@@ -1,6 +1,7 @@
 /** The live figures of an attempt. Times come from the events, so a replay shows what was true. */
 import type { Attempt } from "./parts";
 import type { VariationSummary } from "./run";
+import { isActive } from "./state";
 import type { Usage } from "./usage";
 
 export type Figures = {
@@ -49,9 +50,10 @@ export function elapsedMs(
   summary: VariationSummary | undefined,
   now: number,
 ): number | undefined {
-  const from = attempt?.startedAt;
+  const from = summary?.started ?? attempt?.startedAt;
   if (from === undefined) return undefined;
-  const closed = summary?.end ?? (attempt?.end ? attempt.lastAt : undefined);
+  const over = summary !== undefined && !isActive(summary);
+  const closed = over ? summary.since : attempt?.end ? attempt.lastAt : undefined;
   return Math.max(0, (closed ?? Math.max(now, attempt?.lastAt ?? now)) - from);
 }
 

@@ -32,8 +32,8 @@ export type LogPart = {
   ts: number;
 };
 export type DataPart = { kind: "data"; key: number; name: string; data: unknown };
-/** Something is missing exactly here. */
-export type GapPart = { kind: "gap"; key: number; reason: string };
+/** Something is missing exactly here: so many events, as far as the numbering tells. */
+export type GapPart = { kind: "gap"; key: number; missing: number; reason?: string };
 /** The step began again here; what it had said before is set aside in `text`. */
 export type ResetPart = { kind: "reset"; key: number; reason?: string; text: string };
 /** An event of a kind this page does not know, kept as it came. */

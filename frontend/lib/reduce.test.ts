@@ -139,17 +139,39 @@ describe("reduce", () => {
   it("marks a hole in the numbering exactly where it is", () => {
     const events = attempt(0, 1, [start, textStart, delta("a"), delta("b"), delta("c")]);
     const s = run(events.slice(0, 3), events.slice(4));
-    expect(only(s).parts.map((p) => (p.kind === "gap" ? p.reason : p.kind))).toEqual([
-      "text",
-      "1 event is missing",
+    expect(only(s).parts).toMatchObject([
+      { text: "a" },
+      { kind: "gap", missing: 1 },
+      { text: "c" },
     ]);
+  });
+
+  it("heals a torn text by the whole one at its end, and still says that something was missing", () => {
+    const end = { type: "text-end", id: "t1", text: "abc" };
+    const events = attempt(0, 1, [start, textStart, delta("a"), delta("b"), delta("c"), end]);
+    const s = run(events.slice(0, 3), events.slice(4));
+    expect(only(s).parts).toMatchObject([{ text: "abc", done: true }, { kind: "gap" }]);
+    expect(answerOf(only(s))).toBe("abc");
+  });
+
+  it("forgets a refusal when the id is used again", () => {
+    const none = { status: "rejected", variations: [] };
+    const refused = state(none, { type: "rejected", error: { message: "no" } });
+    const spec = { prompt: "why?" };
+    const accepted = state({ status: "open", variations: [] }, { type: "accepted", spec });
+    expect(run([refused]).refused?.message).toBe("no");
+    expect(run([refused, accepted]).refused).toBeUndefined();
   });
 
   it("says the server's reason at the hole, and nothing when there is none", () => {
     const events = attempt(0, 1, [start, textStart, delta("a"), delta("b"), delta("c")]);
     const gap: StreamMessage = { kind: "gap", reason: "retention removed it", variation: 0 };
     const holed = run(events.slice(0, 3), [gap, gap], events.slice(4));
-    expect(only(holed).parts.at(-1)).toMatchObject({ reason: "retention removed it" });
+    expect(only(holed).parts.at(-1)).toMatchObject({ text: "c" });
+    expect(only(holed).parts.at(-2)).toMatchObject({
+      missing: 1,
+      reason: "retention removed it",
+    });
     const whole = run(events.slice(0, 3), [gap], events.slice(3));
     expect(kinds(only(whole))).toEqual(["text"]);
   });

@@ -99,12 +99,9 @@ function markGap(v: Variation, e: Placed): Attempt {
   const same = open?.number === e.attempt ? open : undefined;
   const attempt = same ?? openAttempt(e.attempt, e.ts);
   const missing = e.n - (same && v.last ? v.last.n + 1 : 0);
-  if (missing > 0) {
-    const counted = missing === 1 ? "1 event is missing" : `${missing} events are missing`;
-    return pushPart(attempt, { kind: "gap", reason: v.pendingGap ?? counted });
-  }
-  if (v.pendingGap && !same) return pushPart(attempt, { kind: "gap", reason: v.pendingGap });
-  return attempt;
+  const told = v.pendingGap !== undefined && !same;
+  if (missing <= 0 && !told) return attempt;
+  return pushPart(attempt, { kind: "gap", missing, reason: v.pendingGap });
 }
 
 function reduceState(state: RunState, { change, summary }: StateMessage): RunState {
@@ -112,10 +109,16 @@ function reduceState(state: RunState, { change, summary }: StateMessage): RunSta
     ...state,
     summary,
     spec: change.spec ?? state.spec,
-    refused: change.type === "rejected" ? change.error : state.refused,
+    refused: refusalOf(change, state.refused),
     ended: state.ended && summary.status !== "open",
     variations: withRoom(state.variations, summary.variations.length),
   };
+}
+
+/** The id of a refused request may be used again: then the refusal is over. */
+function refusalOf(change: StateMessage["change"], before: Reason | undefined) {
+  if (change.type === "rejected") return change.error;
+  return change.type === "accepted" ? undefined : before;
 }
 
 function reduceGap(state: RunState, reason: string, only: number | undefined): RunState {

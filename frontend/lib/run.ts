@@ -29,9 +29,10 @@ const variationSummarySchema = z.looseObject({
   state: variationStateSchema,
   attempt: z.int().nullish(),
   reason: reasonSchema.nullish(),
+  /** When it came into this state: for a state that is an end, when it ended. */
   since: z.number().nullish(),
-  queued: z.number().nullish(),
-  end: z.number().nullish(),
+  /** When its agent began to work. */
+  started: z.number().nullish(),
   model: z.string().nullish(),
   usage: usageSchema.nullish(),
 });
@@ -92,7 +93,7 @@ export const runRowSchema = z.looseObject({
   commit: z.string().nullish(),
   mode: z.string().nullish(),
   variations: z.array(variationSummarySchema).default([]),
-  pick: z.union([z.int(), pickSchema]).nullish(),
+  pick: pickSchema.nullish(),
 });
 export type RunRow = z.infer<typeof runRowSchema>;
 
@@ -109,17 +110,13 @@ export const runDetailSchema = z.looseObject({
 });
 export type RunDetail = z.infer<typeof runDetailSchema>;
 
-const modelSchema = z
-  .union([z.string(), z.looseObject({ name: z.string(), note: z.string().nullish() })])
-  .transform((m) =>
-    typeof m === "string" ? { name: m } : { name: m.name, note: m.note ?? undefined },
-  );
-export type Model = { name: string; note?: string };
-
 export const infoSchema = z.looseObject({
   version: z.string(),
   default_model: z.string().nullish(),
-  models: z.array(modelSchema).default([]),
+  /** Names, or beginnings that end in `*`; none named means that any may be asked for. */
+  models: z.array(z.string()).default([]),
+  /** What people should know of the default model before they judge its answers. */
+  note: z.string().nullish(),
   local: z.boolean().default(false),
   allow_exec: z.boolean().default(false),
   max_variations: z.int().min(1).max(5).default(5),

@@ -12,13 +12,13 @@ export const CardBody = ({ label, live, children }: Props) => {
   const box = useRef<HTMLElement>(null);
   const { following, jump } = useFollow(box, live);
   return (
-    <div className="relative min-h-0 flex-1">
+    <div className="relative flex min-h-0 flex-1 flex-col">
       <section
         ref={box}
         aria-label={label}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key
         tabIndex={0}
-        className="absolute inset-0 overflow-y-auto overscroll-contain px-3.5 py-3"
+        className="max-h-[70dvh] min-h-0 overflow-y-auto px-3.5 py-3 md:absolute md:inset-0 md:max-h-none md:overscroll-contain"
       >
         <div className="flex flex-col gap-2">{children}</div>
       </section>

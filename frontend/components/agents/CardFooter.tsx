@@ -10,10 +10,10 @@ export const CardFooter = ({ card, actions }: Props) => {
   const { index } = card.variation;
   const state = card.summary?.state;
   return (
-    <footer className="flex flex-wrap items-center justify-between gap-x-3 gap-y-1.5 border-t px-3 py-2">
+    <footer className="flex items-center justify-between gap-x-3 border-t px-3 py-2">
       <Figures attempt={card.attempt} summary={card.summary} active={card.active} />
       {card.summary && (
-        <div className="flex items-center gap-1.5">
+        <div className="flex shrink-0 items-center gap-1.5">
           {card.active ? (
             <Button
               look="danger"
@@ -30,7 +30,7 @@ export const CardFooter = ({ card, actions }: Props) => {
               Retry
             </Button>
           )}
-          {state === "succeeded" && !card.picked && (
+          {!card.active && !card.picked && (
             <Button size="sm" onClick={() => actions.pick(index)}>
               <Trophy aria-hidden />
               Pick

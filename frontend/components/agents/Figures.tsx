@@ -15,7 +15,7 @@ export const Figures = ({ attempt, summary, active }: Props) => {
   const about = f.estimated ? "≈" : "";
   const exact = f.estimated ? "estimated from the text" : "as reported by the model's server";
   return (
-    <dl className="flex min-w-0 flex-wrap gap-x-3.5 gap-y-0.5 text-caption tabular-nums">
+    <dl className="flex min-w-0 flex-1 flex-wrap gap-x-3.5 gap-y-0.5 text-caption tabular-nums">
       <Figure name="tokens" title={`Tokens written, ${exact}`}>
         {f.tokens === undefined ? "–" : about + formatCount(f.tokens)}
       </Figure>

@@ -2,6 +2,8 @@
 
 import { memo } from "react";
 import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
+import { cn } from "@/lib/cn";
+import { CodeBox } from "./CodeBox";
 
 /** HTML is shown as it was written, never rendered; links are kept to safe kinds. */
 const rehypePlugins = [defaultRehypePlugins.sanitize, defaultRehypePlugins.harden].filter(
@@ -9,6 +11,17 @@ const rehypePlugins = [defaultRehypePlugins.sanitize, defaultRehypePlugins.harde
 );
 
 const components: Components = {
+  pre: ({ children }) => <CodeBox>{children}</CodeBox>,
+  table: ({ children }) => (
+    <section
+      aria-label="Table"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled to by key
+      tabIndex={0}
+      className="agent-box overflow-x-auto rounded-md border"
+    >
+      <table>{children}</table>
+    </section>
+  ),
   a: ({ href, children }) => (
     <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">
       {children}
@@ -26,18 +39,13 @@ type Props = { text: string; writing: boolean };
 
 export const Markdown = memo(({ text, writing }: Props) => (
   <Streamdown
-    className="agent-text"
+    className={cn("agent-text space-y-0", writing && "writing")}
     mode={writing ? "streaming" : "static"}
     isAnimating={writing}
-    caret="block"
     animated={false}
     rehypePlugins={rehypePlugins}
     components={components}
-    controls={{
-      code: { copy: true, download: false },
-      table: { copy: true, download: false, fullscreen: false },
-    }}
-    lineNumbers={false}
+    controls={false}
   >
     {text}
   </Streamdown>

@@ -12,7 +12,7 @@ import { CardReason } from "./CardReason";
 import { CardTools } from "./CardTools";
 import type { CardActions, CardModel } from "./card";
 import { EarlierAttempts } from "./EarlierAttempts";
-import { Mark } from "./parts/Mark";
+import { gapWords, Mark } from "./parts/Mark";
 import { Waiting } from "./Waiting";
 
 type Props = {
@@ -46,7 +46,7 @@ export const StreamCard = memo(({ card, actions, focused, caughtUp }: Props) => 
         <EarlierAttempts variation={variation} current={attempt} raw={raw} />
         {attempt && <AttemptView attempt={attempt} open={writing} raw={raw} />}
         {variation.pendingGap && !attempt?.end && (
-          <Mark tone="wait">Missing here: {variation.pendingGap}</Mark>
+          <Mark tone="wait">{gapWords(0, variation.pendingGap)}</Mark>
         )}
         <CardReason card={card} />
         {empty && active && <Waiting summary={summary} />}

@@ -16,7 +16,7 @@ const columns: Record<number, string> = {
   2: "md:grid-cols-2",
   3: "md:grid-cols-2 xl:grid-cols-3",
   4: "md:grid-cols-2 min-[1700px]:grid-cols-4",
-  5: "md:grid-cols-2 xl:grid-cols-3 min-[2000px]:grid-cols-5",
+  5: "md:grid-cols-2 xl:max-[1999px]:grid-cols-6 xl:max-[1999px]:*:col-span-2 xl:max-[1999px]:*:nth-[n+4]:col-span-3 min-[2000px]:grid-cols-5",
 };
 
 export const StreamGrid = ({ cards, actions, focus, caughtUp }: Props) => {
@@ -26,7 +26,7 @@ export const StreamGrid = ({ cards, actions, focus, caughtUp }: Props) => {
     return (
       <div
         className={cn(
-          "grid min-h-0 flex-1 auto-rows-[minmax(26rem,1fr)] gap-3",
+          "grid min-h-0 flex-1 gap-3 md:auto-rows-[minmax(20rem,1fr)]",
           columns[cards.length],
         )}
       >
@@ -45,7 +45,7 @@ export const StreamGrid = ({ cards, actions, focus, caughtUp }: Props) => {
           ),
         )}
       </div>
-      <div className="grid min-h-[26rem] min-w-0 flex-1">
+      <div className="grid min-w-0 flex-1 md:min-h-80">
         <StreamCard key={focused.variation.index} card={focused} focused {...shared} />
       </div>
     </div>

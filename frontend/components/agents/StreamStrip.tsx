@@ -20,7 +20,7 @@ export const StreamStrip = memo(({ card, actions }: { card: CardModel; actions: 
       type="button"
       aria-label={`Focus variation ${numberOf(index)}, ${word}`}
       onClick={() => actions.focus(index)}
-      className="flex min-w-44 flex-1 overflow-hidden rounded-lg border bg-card text-left transition-colors hover:bg-raised lg:min-h-0 lg:min-w-0"
+      className="flex min-w-44 flex-1 overflow-hidden rounded-lg border bg-card text-left transition-colors hover:bg-raised lg:max-h-40 lg:min-h-0 lg:min-w-0"
     >
       <span aria-hidden className={cn("w-1 shrink-0", agentBar(index))} />
       <span className="flex min-w-0 flex-1 flex-col gap-1 px-2.5 py-2">

@@ -25,6 +25,7 @@ export const Composer = () => {
       <PromptInput draft={draft} fault={faults.prompt} onChange={setDraft} onRun={run} />
       <Where draft={draft} faults={faults} local={info.data?.local ?? false} onChange={setDraft} />
       <Variations draft={draft} faults={faults} info={info.data} onChange={setDraft} />
+      {info.data?.note && draft.mode === "analyze" && <Notice>{info.data.note}</Notice>}
       {error && <Notice tone="bad">{error.message}</Notice>}
       {info.error && <Notice tone="wait">{info.error.message}</Notice>}
       <ComposerFooter draft={draft} info={info.data} pending={pending} onChange={setDraft} />

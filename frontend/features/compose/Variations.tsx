@@ -17,7 +17,7 @@ type Props = {
 /** How many agents get the prompt, and what sets them apart. */
 export const Variations = ({ draft, faults, info, onChange }: Props) => {
   const { variations: rows } = draft;
-  const models = (info?.models ?? []).map((m) => m.name);
+  const models = (info?.models ?? []).filter((name) => !name.endsWith("*"));
   const counts = variationNumbers.slice(0, info?.max_variations);
   const remove = (key: number) =>
     onChange({ ...draft, variations: rows.filter((row) => row.key !== key) });

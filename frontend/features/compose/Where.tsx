@@ -19,8 +19,8 @@ export const Where = ({ draft, faults, local, onChange }: Props) => {
   useEffect(() => setRecent(recentRepos()), []);
   const set = (change: Partial<Draft>) => onChange({ ...draft, ...change });
   return (
-    <div className="grid gap-3 sm:grid-cols-[1fr_9rem_7rem]">
-      <Field label="Repository" htmlFor="repo">
+    <div className="grid gap-3 grid-cols-2 sm:grid-cols-[1fr_10rem_7rem]">
+      <Field label="Repository" htmlFor="repo" className="col-span-2 sm:col-span-1">
         <Input
           id="repo"
           list="recent-repositories"

@@ -11,7 +11,7 @@ type Props = { run: RunRow; now: number };
 
 /** One run in two lines: what was asked, and what became of it. */
 export const RunLine = ({ run, now }: Props) => {
-  const pick = typeof run.pick === "number" ? run.pick : run.pick?.variation;
+  const pick = run.pick?.variation;
   const models = [...new Set(run.variations.map((v) => v.model).filter(Boolean))].join(", ");
   const took = run.finished == null ? undefined : formatDuration(run.finished - run.created);
   return (
@@ -33,12 +33,12 @@ export const RunLine = ({ run, now }: Props) => {
             </span>
           )}
           {run.repo && (
-            <span className="truncate">
+            <span className="max-w-[45%] shrink-0 truncate">
               {shortRepo(run.repo)}
               {run.commit && <span className="font-mono"> @ {shortCommit(run.commit)}</span>}
             </span>
           )}
-          <span className="hidden min-w-0 truncate font-mono sm:inline">{models}</span>
+          <span className="hidden min-w-0 flex-1 truncate font-mono sm:inline">{models}</span>
           <span className="ml-auto whitespace-nowrap">
             {took && <span className="hidden sm:inline">took {took} · </span>}
             {formatAgo(run.created, now)}

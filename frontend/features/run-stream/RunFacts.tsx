@@ -20,10 +20,12 @@ export const RunFacts = ({ run, cards }: Props) => {
   const totals = totalsOf(cards.map((c) => figuresOf(c.attempt, c.summary)));
   const commit = commitOf(spec?.source);
   const until = summary?.finished ?? now;
+  const mixed = summary !== undefined && new Set(summary.variations.map((v) => v.state)).size > 1;
+  if (!summary) return null;
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-1 text-caption text-ink-soft tabular-nums">
-      {summary && <StateBadge {...describeRun(summary)} />}
-      {summary && summary.variations.length > 1 && <span>{countStates(summary)}</span>}
+      <StateBadge {...describeRun(summary)} />
+      {mixed && <span>{countStates(summary)}</span>}
       {spec?.source && (
         <span className="inline-flex min-w-0 items-center gap-1" title={spec.source.repo}>
           <GitCommitHorizontal aria-hidden className="size-3.5 shrink-0" />
@@ -32,7 +34,7 @@ export const RunFacts = ({ run, cards }: Props) => {
         </span>
       )}
       {spec?.mode === "exec" && <span>command</span>}
-      {summary?.created != null && (
+      {summary.created != null && (
         <Fact name="elapsed">{formatClock(until - summary.created)}</Fact>
       )}
       <Fact name="tokens">

@@ -37,9 +37,8 @@ export const RunHeader = ({ runId, followed: { run, connection }, cards, onStop 
             </a>
           </IconButton>
           <KeysDialog />
-          {active > 0 ? (
-            <StopButton active={active} onStop={onStop} />
-          ) : (
+          {active > 0 && <StopButton active={active} onStop={onStop} />}
+          {active === 0 && run.spec && (
             <Button asChild size="sm">
               <Link href={againPath(runId)}>
                 <RotateCcw aria-hidden />

@@ -1,3 +1,4 @@
+import Link from "next/link";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { plural } from "@/lib/format";
@@ -12,9 +13,14 @@ export const RunNotices = ({ followed: { run, connection }, onTryAgain }: Props)
     {connection.phase === "failed" && (
       <Notice tone="bad">
         <p>{connection.problem.detail ?? connection.problem.title ?? "The stream was refused."}</p>
-        <Button size="sm" className="mt-2" onClick={onTryAgain}>
-          Try again
-        </Button>
+        <div className="mt-2 flex gap-2">
+          <Button size="sm" onClick={onTryAgain}>
+            Try again
+          </Button>
+          <Button size="sm" asChild>
+            <Link href="/">To the first page</Link>
+          </Button>
+        </div>
       </Notice>
     )}
     {run.gap && <Notice tone="wait">Something of this run is no longer kept: {run.gap}</Notice>}

@@ -2,7 +2,7 @@ import { memo } from "react";
 import type { Part } from "@/lib/parts";
 import { Fold } from "./Fold";
 import { LogRow } from "./LogRow";
-import { Mark } from "./Mark";
+import { gapWords, Mark } from "./Mark";
 import { TextView } from "./TextView";
 import { Thinking } from "./Thinking";
 import { ToolRow } from "./ToolRow";
@@ -28,7 +28,7 @@ export const PartView = memo(({ part, open, answered, raw }: Props) => {
     case "log":
       return <LogRow part={part} />;
     case "gap":
-      return <Mark tone="wait">Missing here: {part.reason}</Mark>;
+      return <Mark tone="wait">{gapWords(part.missing, part.reason)}</Mark>;
     case "reset":
       return (
         <>

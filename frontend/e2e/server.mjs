@@ -1,0 +1,198 @@
+/** Serves `out/` the way the edge does, and plays the recordings. For looking, not for production. */
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { recordings } from "./scenarios.mjs";
+
+const out = join(import.meta.dirname, "..", "out");
+const types = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".txt": "text/x-component",
+  ".woff2": "font/woff2",
+  ".json": "application/json",
+};
+
+const info = {
+  version: "0.1.0",
+  default_model: "local/smollm2-135m",
+  models: ["local/smollm2-135m", "openai/gpt-4o-mini", "anthropic/claude-haiku", "scripted/lorem"],
+  note: "SmolLM2 has 135 million parameters: quick, offline, and often wrong.",
+  local: true,
+  allow_exec: true,
+  max_variations: 5,
+};
+
+/** Starts it on a free port. `drop()` cuts every open stream, as a restart of the edge would. */
+export async function serve({ port = 0 } = {}) {
+  const began = Date.now();
+  const open = new Set();
+  const asked = [];
+  const server = createServer((request, response) => {
+    const url = new URL(request.url ?? "/", "http://x");
+    asked.push({ method: request.method, path: url.pathname, search: url.search });
+    route(url, request, response, { began, open }).catch((error) => {
+      console.error(error);
+      response.destroy();
+    });
+  });
+  await new Promise((done) => server.listen(port, "127.0.0.1", done));
+  const drop = () => {
+    for (const stream of open) stream.destroy();
+  };
+  const close = () => {
+    drop();
+    server.closeAllConnections();
+    server.close();
+  };
+  return { url: `http://127.0.0.1:${server.address().port}`, asked, open, drop, close };
+}
+
+async function route(url, request, response, stage) {
+  const [, kind, id, what] =
+    /^\/api\/v1\/(info|runs)(?:\/([^/]+))?(?:\/(.+))?$/.exec(url.pathname) ?? [];
+  if (kind === "info") return json(response, 200, info);
+  if (kind === "runs" && !id)
+    return request.method === "POST" ? create(request, response) : list(response, stage);
+  if (kind === "runs") {
+    const run = recordings.get(id);
+    if (!run)
+      return json(response, 404, {
+        title: "Not found",
+        status: 404,
+        detail: `There is no run ${id}.`,
+      });
+    if (what === "stream") return stream(run, url, request, response, stage);
+    if (request.method === "POST") return command(run, what, request, response);
+    return json(response, 200, detail(run, stage));
+  }
+  return file(url.pathname, response);
+}
+
+async function file(path, response) {
+  const page = path.startsWith("/runs/") ? "/stream.html" : path === "/" ? "/index.html" : path;
+  for (const name of [page, `${page}.html`]) {
+    const body = await readFile(join(out, normalize(name))).catch(() => undefined);
+    if (!body) continue;
+    response.writeHead(200, { "content-type": types[extname(name)] ?? "application/octet-stream" });
+    return response.end(body);
+  }
+  response.writeHead(404, { "content-type": types[".html"] });
+  response.end(await readFile(join(out, "404.html")));
+}
+
+/** Old runs are over; a young one is as far as its time. */
+const playedTo = (run, { began }) =>
+  run.id === "live-five" ? Date.now() - began : Number.POSITIVE_INFINITY;
+
+function detail(run, stage) {
+  const states = run.events.filter((e) => e.name === "state" && e.at <= playedTo(run, stage));
+  const { summary } = states.at(-1).data;
+  const queue = summary.variations.flatMap((v, variation) =>
+    v.state === "queued" ? [{ variation, position: 3 }] : [],
+  );
+  return { run_id: run.id, spec: run.spec, summary, queue };
+}
+
+function list(response, stage) {
+  const runs = [...recordings.values()]
+    .map((run) => {
+      const { summary, spec } = detail(run, stage);
+      return {
+        run_id: run.id,
+        created: run.created,
+        finished: summary.finished,
+        status: summary.status,
+        prompt: spec.prompt.slice(0, 200),
+        repo: spec.source?.repo,
+        commit: spec.source?.commit,
+        mode: spec.mode,
+        variations: summary.variations,
+        pick: summary.pick,
+      };
+    })
+    .sort((a, b) => b.created - a.created);
+  return json(response, 200, { runs });
+}
+
+async function create(request, response) {
+  const body = JSON.parse(await text(request));
+  if (body.prompt.includes("refuse"))
+    return json(response, 422, {
+      title: "Refused",
+      status: 422,
+      detail: "no model of that name here",
+    });
+  return json(response, 201, { run_id: "done-three", url: "/runs/done-three" });
+}
+
+async function command(run, what, request, response) {
+  const body = await text(request);
+  if (what === "pick") {
+    const { variation } = JSON.parse(body);
+    const last = run.events.at(-1);
+    run.summary.pick = { variation, ts: Date.now() };
+    run.state(last.at + 1, { type: "picked", variation });
+  }
+  return json(response, 202, {});
+}
+
+async function text(request) {
+  const pieces = [];
+  for await (const piece of request) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+function json(response, status, body) {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  response.writeHead(status, { "content-type": type });
+  response.end(JSON.stringify(body));
+}
+
+/** The stored past at once, then what comes at its time; a position is an index here. */
+function stream(run, url, request, response, stage) {
+  const from = request.headers["last-event-id"] ?? url.searchParams.get("last_event_id");
+  let next = from == null ? 0 : Number(from) + 1;
+  const finished = () =>
+    run.summary.status === "finished" && playedTo(run, stage) === Number.POSITIVE_INFINITY;
+  if (finished() && next >= run.events.length) {
+    response.writeHead(204);
+    return response.end();
+  }
+  response.writeHead(200, {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache, no-transform",
+  });
+  response.write("retry: 500\n\n");
+  stage.open.add(response);
+  let live = false;
+  const tick = () => {
+    const due = playedTo(run, stage);
+    let frames = "";
+    for (; next < run.events.length && run.events[next].at <= due; next += 1)
+      frames += frame(run.events[next].name, next, run.events[next].data);
+    if (!live) frames += frame("caught-up", next - 1, {});
+    live = true;
+    if (frames) response.write(frames);
+    if (!finished()) return;
+    response.end(frame("end", next - 1, { run_id: run.id, status: "finished" }));
+    clearInterval(timer);
+  };
+  const timer = setInterval(tick, 25);
+  response.on("close", () => {
+    clearInterval(timer);
+    stage.open.delete(response);
+  });
+  tick();
+}
+
+function frame(name, id, data) {
+  const event = name === "message" ? "" : `event: ${name}\n`;
+  return `${event}id: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const { url } = await serve({ port: Number(process.argv[2] ?? 0) });
+  console.log(url);
+}
