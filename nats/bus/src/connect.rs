@@ -304,6 +304,11 @@ impl Bus {
             .unwrap_or(Err(Lost::Away(Away::Timeout)))
     }
 
+    /// Waits until the connection is up, `deadline` at most.
+    pub(crate) async fn connected(&self, deadline: Instant) {
+        let _ = self.until_up(&mut self.0.link.clone(), deadline).await;
+    }
+
     async fn until_up(
         &self,
         link: &mut watch::Receiver<Link>,

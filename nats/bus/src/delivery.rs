@@ -139,6 +139,7 @@ impl Delivery {
         };
         let deadline = Instant::now() + SETTLE;
         loop {
+            self.bus.connected(deadline).await;
             let same = *self.bus.reconnects().borrow() == self.connection;
             let limit = if same { TRY } else { TRY_AFTER_RECONNECT };
             let lost = match self.bus.exchange(&reply, None, word.clone(), limit).await {
