@@ -1,6 +1,6 @@
 //! What to do next: a state machine without I/O, clock or randomness.
 //!
-//! The driver asks [`Machine::next`], does that one thing, and tells the machine what came of it
+//! The driver asks [`Machine::action`], does that one thing, and tells the machine what came of it
 //! with [`Machine::apply`]; meanwhile events may be pushed. Any answer may be lost, late or stale.
 
 use std::time::Duration;
@@ -232,7 +232,7 @@ impl Machine {
     }
 
     /// What to do. The same until something is applied, or, when idle, pushed.
-    pub fn next(&mut self) -> Action {
+    pub fn action(&mut self) -> Action {
         match &self.step {
             Step::Send => {
                 self.load();
@@ -251,7 +251,7 @@ impl Machine {
         match (self.step.clone(), input) {
             (Step::Send, Input::Stored) if self.in_flight.is_some() => self.stored(),
             (Step::Send, Input::Failed(failure)) if self.in_flight.is_some() => {
-                self.failed(failure)
+                self.failed(failure);
             }
             (Step::ReadAttempt, Input::Attempt(seen)) => self.judge_attempt(seen),
             (Step::ReadOut, Input::Out(seen)) => self.judge_out(seen.as_ref()),

@@ -165,7 +165,7 @@ async fn drive(bus: Bus, [attempt, out]: [Subject; 2], shared: Arc<Shared>) {
     let mut pushed = shared.pushed.subscribe();
     loop {
         pushed.mark_unchanged();
-        let action = shared.lock().next();
+        let action = shared.lock().action();
         let input = match action {
             Action::Idle => match pushed.changed().await {
                 Ok(()) => continue,

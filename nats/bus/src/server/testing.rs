@@ -20,7 +20,8 @@ use super::{Auth, Binary, Server, ServerConfig};
 use crate::credentials::{Credentials, Keys, User};
 
 const LIMIT: Duration = Duration::from_secs(30);
-const FILE_STORE: u64 = 4 * 1024 * 1024 * 1024;
+/// Room for streams of their usual size; nothing is taken before it is used.
+const FILE_STORE: u64 = 24 * 1024 * 1024 * 1024;
 
 /// One server that can be killed and started again on the same port and store.
 pub struct TestServer {

@@ -27,7 +27,7 @@ fn machine(process: &str) -> Machine {
 
 fn claimed() -> Machine {
     let mut machine = machine("p");
-    machine.next();
+    machine.action();
     machine.apply(Input::Stored);
     machine
 }
@@ -44,7 +44,7 @@ fn push(machine: &mut Machine, delta: &str) {
 }
 
 fn sent(machine: &mut Machine) -> OutMessage {
-    match machine.next() {
+    match machine.action() {
         Action::Send(message) => serde_json::from_slice(&message.payload).unwrap(),
         other => panic!("{other:?}"),
     }
@@ -63,7 +63,7 @@ fn seen(sequence: u64, n: u64, process: Option<&str>) -> Input {
 #[test]
 fn the_first_message_is_start_and_expects_that_nobody_wrote() {
     let mut machine = machine("p");
-    let Action::Send(start) = machine.next() else {
+    let Action::Send(start) = machine.action() else {
         panic!()
     };
     assert_eq!(start.subject.as_str(), "aideator.runs.r.0.out");
@@ -92,7 +92,7 @@ fn what_is_said_while_a_message_is_in_flight_is_joined() {
     assert_eq!((machine.settled(), machine.pushes()), (2, 4));
     machine.apply(Input::Stored);
     assert_eq!(machine.settled(), 4);
-    assert_eq!(machine.next(), Action::Idle);
+    assert_eq!(machine.action(), Action::Idle);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn later_messages_stand_behind_the_attempt_and_reports_count_for_themselves() {
     let mut machine = claimed();
     machine.report(Report::Ready, Timestamp::default());
     push(&mut machine, "a");
-    let Action::Send(report) = machine.next() else {
+    let Action::Send(report) = machine.action() else {
         panic!()
     };
     assert_eq!(report.subject.as_str(), "aideator.runs.r.0.report");
@@ -117,16 +117,16 @@ fn later_messages_stand_behind_the_attempt_and_reports_count_for_themselves() {
 fn a_conflict_ends_it_only_if_the_attempt_has_changed() {
     let mut machine = claimed();
     push(&mut machine, "a");
-    machine.next();
+    machine.action();
     machine.apply(Input::Failed(Failure::Conflict));
-    assert_eq!(machine.next(), Action::ReadAttempt);
+    assert_eq!(machine.action(), Action::ReadAttempt);
     machine.apply(Input::Attempt(Some(FENCE)));
-    assert_eq!(machine.next(), Action::Wait(Duration::from_millis(1)));
+    assert_eq!(machine.action(), Action::Wait(Duration::from_millis(1)));
     machine.apply(Input::Waited);
     assert_eq!(sent(&mut machine).n, 1);
     machine.apply(Input::Failed(Failure::Conflict));
     machine.apply(Input::Attempt(Some(FENCE + 3)));
-    assert_eq!(machine.next(), Action::End(Ended::Superseded));
+    assert_eq!(machine.action(), Action::End(Ended::Superseded));
     machine.apply(Input::Stored);
     assert_eq!(machine.ended(), Some(&Ended::Superseded));
 }
@@ -136,12 +136,12 @@ fn a_lost_ack_is_looked_for_before_the_message_is_sent_again() {
     for (stored, next) in [(0, 1), (1, 2)] {
         let mut machine = claimed();
         push(&mut machine, "a");
-        machine.next();
+        machine.action();
         push(&mut machine, "b");
         machine.apply(Input::Failed(Failure::Away));
-        assert_eq!(machine.next(), Action::ReadOut);
+        assert_eq!(machine.action(), Action::ReadOut);
         machine.apply(Input::Unread);
-        assert!(matches!(machine.next(), Action::Wait(_)));
+        assert!(matches!(machine.action(), Action::Wait(_)));
         machine.apply(Input::Waited);
         machine.apply(seen(12, stored, None));
         machine.apply(Input::Waited);
@@ -153,13 +153,13 @@ fn a_lost_ack_is_looked_for_before_the_message_is_sent_again() {
 fn who_won_without_hearing_it_learns_it_and_who_lost_too() {
     for (process, ended) in [("p", None), ("q", Some(&Ended::Outrun))] {
         let mut machine = machine("p");
-        machine.next();
+        machine.action();
         machine.apply(Input::Failed(Failure::Away));
         machine.apply(Input::Waited);
-        machine.next();
+        machine.action();
         machine.apply(Input::Failed(Failure::Conflict));
         machine.apply(Input::Attempt(Some(FENCE)));
-        assert_eq!(machine.next(), Action::ReadOut);
+        assert_eq!(machine.action(), Action::ReadOut);
         machine.apply(seen(FENCE + 1, 0, Some(process)));
         assert_eq!(machine.ended(), ended);
         assert_eq!(machine.is_claimed(), ended.is_none());
@@ -169,11 +169,11 @@ fn who_won_without_hearing_it_learns_it_and_who_lost_too() {
 #[test]
 fn an_older_attempts_words_decide_nothing() {
     let mut machine = machine("p");
-    machine.next();
+    machine.action();
     machine.apply(Input::Failed(Failure::Conflict));
     machine.apply(Input::Attempt(None));
     machine.apply(seen(FENCE - 1, 0, Some("older")));
-    assert!(matches!(machine.next(), Action::Wait(_)));
+    assert!(matches!(machine.action(), Action::Wait(_)));
     machine.apply(Input::Waited);
     assert_eq!(sent(&mut machine).n, 0);
 }
@@ -184,20 +184,20 @@ fn pauses_grow_to_a_bound_and_begin_again_after_a_success() {
     push(&mut machine, "a");
     let mut pauses = Vec::new();
     for _ in 0..9 {
-        machine.next();
+        machine.action();
         machine.apply(Input::Failed(Failure::Undecided));
-        if let Action::Wait(pause) = machine.next() {
+        if let Action::Wait(pause) = machine.action() {
             pauses.push(pause.as_millis());
         }
         machine.apply(Input::Waited);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 64, 64]);
-    machine.next();
+    machine.action();
     machine.apply(Input::Stored);
     push(&mut machine, "b");
-    machine.next();
+    machine.action();
     machine.apply(Input::Failed(Failure::Full));
-    assert_eq!(machine.next(), Action::Wait(Duration::from_millis(8)));
+    assert_eq!(machine.action(), Action::Wait(Duration::from_millis(8)));
 }
 
 /// Enough of AIDEATOR_RUNS: one variation, and replicas that lag.
@@ -285,7 +285,7 @@ struct Process {
 
 impl Process {
     fn step(&mut self, luck: u8, stream: &mut Stream, delayed: &mut Vec<Outgoing>) {
-        let input = match self.machine.next() {
+        let input = match self.machine.action() {
             Action::Idle | Action::End(_) => return,
             Action::Wait(_) => Input::Waited,
             Action::ReadAttempt if luck.is_multiple_of(7) => Input::Attempt(Some(FENCE)),
