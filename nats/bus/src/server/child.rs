@@ -34,12 +34,10 @@ impl Server {
         limit: Duration,
     ) -> Result<Self, ServerError> {
         create_folder(&config.folder)?;
-        stale::end(config).await?;
-        remove_ports(&config.ports())?;
-        create_folder(&config.ports())?;
-        write(&config.file(), &config.render())?;
+        Self::end_earlier(config).await?;
+        let command = Self::command(binary, config)?;
         let begin = log_length(&config.log());
-        let child = spawn(binary, config)?;
+        let child = spawn(command, binary, config)?;
         let mut server = Self {
             child,
             address: config.listen,
@@ -47,6 +45,26 @@ impl Server {
         server.address = server.ready(config, begin, limit).await?;
         tracing::info!(address = %server.address, version = %binary.version(), "nats-server is ready");
         Ok(server)
+    }
+
+    /// Ends a server of the same folder that outlived who started it.
+    pub async fn end_earlier(config: &ServerConfig) -> Result<(), ServerError> {
+        stale::end(config).await
+    }
+
+    /// Writes the configuration and gives the command that runs the server with it, for a process
+    /// that is to become the server. End an earlier one first.
+    pub fn command(
+        binary: &Binary,
+        config: &ServerConfig,
+    ) -> Result<std::process::Command, ServerError> {
+        create_folder(&config.folder)?;
+        remove_ports(&config.ports())?;
+        create_folder(&config.ports())?;
+        write(&config.file(), &config.render())?;
+        let mut command = std::process::Command::new(binary.path());
+        command.arg("--config").arg(config.file());
+        Ok(command)
     }
 
     /// The address clients connect to.
@@ -122,14 +140,16 @@ impl Server {
     }
 }
 
-fn spawn(binary: &Binary, config: &ServerConfig) -> Result<Child, ServerError> {
+fn spawn(
+    command: std::process::Command,
+    binary: &Binary,
+    config: &ServerConfig,
+) -> Result<Child, ServerError> {
     let path = config.log();
     // What it says before it opens its log (a mistake in the configuration) goes to the same file.
     let log = OpenOptions::new().create(true).append(true).open(&path);
     let log = log.map_err(failed("open", &path))?;
-    Command::new(binary.path())
-        .arg("--config")
-        .arg(config.file())
+    Command::from(command)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
