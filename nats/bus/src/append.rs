@@ -11,8 +11,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::connect::{Bus, Lost};
+use crate::connect::Bus;
 use crate::error::{Away, codes};
+use crate::exchange::Lost;
 
 const EXPECTED_SUBJECT: HeaderName =
     HeaderName::from_static("Nats-Expected-Last-Subject-Sequence-Subject");

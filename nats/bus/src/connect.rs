@@ -1,19 +1,16 @@
-//! The connection: one TCP connection to NATS, kept for ever, and the request that knows when it is lost.
+//! The connection: one TCP connection to NATS, kept for ever.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_nats::{
-    ConnectErrorKind, ConnectOptions, Event, HeaderMap, Message, RequestErrorKind, ServerError,
-};
-use bytes::Bytes;
+use async_nats::{ConnectErrorKind, ConnectOptions, Event};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::credentials::Credentials;
-use crate::error::{Away, Error};
+use crate::error::Error;
+use crate::link::Link;
 
 /// The longest pause between two tries to reconnect.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
@@ -21,8 +18,6 @@ const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 const PING: Duration = Duration::from_secs(5);
 /// How long closing may take.
 const CLOSING: Duration = Duration::from_secs(2);
-/// Refused subjects remembered for the requests that wait on them.
-const VIOLATIONS: usize = 32;
 
 /// Where and as whom to connect.
 #[derive(Debug, Clone)]
@@ -37,6 +32,9 @@ pub struct Connect {
     pub inbox_prefix: Option<String>,
     /// How long the first connection may take. Later ones are tried for ever.
     pub wait: Duration,
+    /// Messages each subscription holds until they are read; further ones are dropped and counted
+    /// ([`Bus::slow_consumers`]).
+    pub capacity: usize,
 }
 
 impl Connect {
@@ -49,6 +47,7 @@ impl Connect {
             credentials: None,
             inbox_prefix: None,
             wait: Duration::from_secs(10),
+            capacity: 65_536,
         }
     }
 
@@ -63,6 +62,13 @@ impl Connect {
     #[must_use]
     pub fn inbox_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.inbox_prefix = Some(prefix.into());
+        self
+    }
+
+    /// With room for so many messages in each subscription.
+    #[must_use]
+    pub fn capacity(mut self, messages: usize) -> Self {
+        self.capacity = messages;
         self
     }
 
@@ -90,100 +96,6 @@ impl fmt::Debug for Bus {
         f.debug_struct("Bus")
             .field("link", &*self.0.link.borrow())
             .finish_non_exhaustive()
-    }
-}
-
-/// What the connection's events have told so far.
-#[derive(Debug, Clone, Default)]
-struct Link {
-    up: bool,
-    closed: bool,
-    /// The server said that we are not (or no longer) who we claim to be.
-    unauthorized: bool,
-    connects: u64,
-    violations: u64,
-    refused: VecDeque<(u64, Arc<str>)>,
-}
-
-impl Link {
-    fn observe(&mut self, event: &Event) {
-        match event {
-            Event::Connected => {
-                self.up = true;
-                self.unauthorized = false;
-                self.connects += 1;
-            }
-            Event::Disconnected => self.up = false,
-            Event::Closed => {
-                self.up = false;
-                self.closed = true;
-            }
-            Event::ServerError(ServerError::AuthorizationViolation) => self.unauthorized = true,
-            Event::ServerError(ServerError::Other(text)) => self.complaint(text),
-            Event::ClientError(error) if error.to_string().contains("authorization violation") => {
-                self.unauthorized = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn complaint(&mut self, text: &str) {
-        let lower = text.to_ascii_lowercase();
-        if lower.starts_with("user authentication") || lower.starts_with("account authentication") {
-            self.unauthorized = true;
-        }
-        if let Some(subject) = refused_publish(text) {
-            self.violations += 1;
-            self.refused.push_back((self.violations, subject.into()));
-            if self.refused.len() > VIOLATIONS {
-                self.refused.pop_front();
-            }
-        }
-    }
-
-    fn refused_since(&self, violations: u64, subject: &str) -> bool {
-        self.refused
-            .iter()
-            .any(|(at, refused)| *at > violations && &**refused == subject)
-    }
-}
-
-/// The subject in `Permissions Violation for Publish to "subject"`.
-fn refused_publish(text: &str) -> Option<&str> {
-    let at = text
-        .to_ascii_lowercase()
-        .find("permissions violation for publish to ")?;
-    text[at..].split('"').nth(1)
-}
-
-/// Why an exchange brought no message.
-#[derive(Debug)]
-pub(crate) enum Lost {
-    Away(Away),
-    Refused,
-    TooLarge,
-    Other(String),
-}
-
-impl Lost {
-    pub(crate) fn while_doing(self, bus: &Bus, doing: &str, subject: &str) -> Error {
-        match self {
-            Self::Away(away) => Error::Unreachable {
-                doing: doing.to_owned(),
-                away,
-            },
-            Self::Refused => Error::Refused {
-                subject: subject.to_owned(),
-            },
-            Self::TooLarge => Error::TooLarge {
-                limit: bus.client().max_payload(),
-            },
-            Self::Other(text) => Error::Server {
-                doing: doing.to_owned(),
-                code: 0,
-                text,
-            },
-        }
     }
 }
 
@@ -262,81 +174,8 @@ impl Bus {
         &self.0.client
     }
 
-    /// One request and its reply. Ends early when the connection is lost or the subject refused,
-    /// since no reply can come any more.
-    pub(crate) async fn exchange(
-        &self,
-        subject: &str,
-        headers: Option<HeaderMap>,
-        payload: Bytes,
-        limit: Duration,
-    ) -> Result<Message, Lost> {
-        let deadline = Instant::now() + limit;
-        let mut link = self.0.link.clone();
-        self.until_up(&mut link, deadline).await?;
-        let (connects, violations) = {
-            let now = link.borrow_and_update();
-            (now.connects, now.violations)
-        };
-        let mut request = async_nats::Request::new().payload(payload).timeout(None);
-        request.headers = headers;
-        let reply = self.client().send_request(subject.to_owned(), request);
-        tokio::pin!(reply);
-        let answer = async {
-            loop {
-                tokio::select! {
-                    biased;
-                    reply = &mut reply => return reply.map_err(|error| lost(&error)),
-                    changed = link.changed() => {
-                        let now = link.borrow_and_update();
-                        if now.refused_since(violations, subject) {
-                            return Err(Lost::Refused);
-                        }
-                        if changed.is_err() || !now.up || now.connects != connects {
-                            return Err(Lost::Away(Away::Disconnected));
-                        }
-                    }
-                }
-            }
-        };
-        timeout_at(deadline, answer)
-            .await
-            .unwrap_or(Err(Lost::Away(Away::Timeout)))
-    }
-
-    /// Waits until the connection is up, `deadline` at most.
-    pub(crate) async fn connected(&self, deadline: Instant) {
-        let _ = self.until_up(&mut self.0.link.clone(), deadline).await;
-    }
-
-    async fn until_up(
-        &self,
-        link: &mut watch::Receiver<Link>,
-        deadline: Instant,
-    ) -> Result<(), Lost> {
-        let usable = |link: &Link| link.up || link.closed;
-        if !usable(&link.borrow())
-            && timeout_at(deadline, link.wait_for(usable)).await.is_err()
-            && link.borrow().unauthorized
-        {
-            return Err(Lost::Refused);
-        }
-        if link.borrow().up {
-            Ok(())
-        } else {
-            Err(Lost::Away(Away::Disconnected))
-        }
-    }
-}
-
-fn lost(error: &async_nats::RequestError) -> Lost {
-    match error.kind() {
-        RequestErrorKind::TimedOut => Lost::Away(Away::Timeout),
-        RequestErrorKind::NoResponders => Lost::Away(Away::NoResponders),
-        RequestErrorKind::MaxPayloadExceeded => Lost::TooLarge,
-        // The reply's channel broke: the connection ended for good.
-        RequestErrorKind::Other => Lost::Away(Away::Disconnected),
-        RequestErrorKind::InvalidSubject => Lost::Other("not a subject".to_owned()),
+    pub(crate) fn link(&self) -> watch::Receiver<Link> {
+        self.0.link.clone()
     }
 }
 
@@ -344,6 +183,7 @@ fn options(connect: &Connect) -> Result<ConnectOptions, Error> {
     let mut options = ConnectOptions::new()
         .name(&connect.name)
         .ping_interval(PING)
+        .subscription_capacity(connect.capacity)
         .connection_timeout(Duration::from_secs(5))
         .reconnect_delay_callback(reconnect_pause);
     let prescribed = || {
@@ -415,27 +255,6 @@ async fn first_connection(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_refused_publish_names_its_subject() {
-        let text = r#"Permissions Violation for Publish to "aideator.runs.a.0.out""#;
-        assert_eq!(refused_publish(text), Some("aideator.runs.a.0.out"));
-        assert_eq!(
-            refused_publish("Permissions Violation for Subscription to \"x\""),
-            None
-        );
-    }
-
-    #[test]
-    fn only_refusals_after_the_request_began_are_its_own() {
-        let mut link = Link::default();
-        link.complaint(r#"Permissions Violation for Publish to "a""#);
-        assert!(!link.refused_since(link.violations, "a"));
-        let before = link.violations;
-        link.complaint(r#"Permissions Violation for Publish to "a""#);
-        assert!(link.refused_since(before, "a"));
-        assert!(!link.refused_since(before, "b"));
-    }
 
     #[test]
     fn the_pause_between_reconnects_is_bounded() {

@@ -10,6 +10,7 @@ use aideator_contract::subject::{
     RUNS_STREAM,
 };
 use serde_json::{Map, Value, json};
+use tokio::time::{Instant, sleep};
 
 use crate::connect::Bus;
 use crate::consume::nanos;
@@ -17,6 +18,9 @@ use crate::error::{Error, codes};
 
 /// Below this a stream is not made smaller to fit a disk.
 const LEAST_BYTES: i64 = 64 * 1024 * 1024;
+/// How long JetStream may not be ready (a server or cluster that just started).
+const READY: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(100);
 const REQUESTS_BYTES: i64 = 1024 * 1024 * 1024;
 const OPEN_BYTES: i64 = 64 * 1024 * 1024;
 /// What JetStream can't change on a stream that exists.
@@ -120,7 +124,7 @@ impl Declared {
 
 impl Bus {
     /// Makes the server's streams what is declared: creates what is missing, updates what differs.
-    /// Several services may do so at once.
+    /// Several services may do so at once. JetStream is waited for, 15 seconds a stream.
     ///
     /// # Errors
     /// [`Error::StreamDiffers`] where the server can't change what differs; no answer; no permission.
@@ -131,7 +135,19 @@ impl Bus {
         Ok(())
     }
 
-    pub(crate) async fn ensure_stream(&self, mut wanted: Value) -> Result<(), Error> {
+    pub(crate) async fn ensure_stream(&self, wanted: Value) -> Result<(), Error> {
+        let deadline = Instant::now() + READY;
+        loop {
+            match self.try_ensure_stream(wanted.clone()).await {
+                Err(error) if error.is_transient() && Instant::now() < deadline => {
+                    sleep(PAUSE).await
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    async fn try_ensure_stream(&self, mut wanted: Value) -> Result<(), Error> {
         let name = wanted["name"].as_str().unwrap_or_default().to_owned();
         loop {
             let tried = match self.stream_config(&name).await? {
