@@ -31,7 +31,8 @@ export async function serve({ port = 0 } = {}) {
   const asked = [];
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? "/", "http://x");
-    asked.push({ method: request.method, path: url.pathname, search: url.search });
+    const after = request.headers["last-event-id"];
+    asked.push({ method: request.method, path: url.pathname, search: url.search, after });
     route(url, request, response, { began, open }).catch((error) => {
       console.error(error);
       response.destroy();

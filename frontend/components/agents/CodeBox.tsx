@@ -9,18 +9,18 @@ export const CodeBox = ({ children }: { children?: ReactNode }) => {
   const language = /language-([\w+#.-]+)/.exec(code.className ?? "")?.[1];
   const text = typeof code.children === "string" ? code.children.replace(/\n$/, "") : "";
   return (
-    <div className="agent-box group/code relative rounded-md border bg-raised">
+    <div className="agent-box overflow-hidden rounded-md border bg-raised">
+      <div className="flex h-7 items-center justify-between border-b pl-3 text-caption text-ink-soft">
+        <span className="font-mono">{language ?? "text"}</span>
+        <CopyButton label="Copy this code" text={() => text} />
+      </div>
       <pre
         // biome-ignore lint/a11y/noNoninteractiveTabindex: long lines are scrolled to by key
         tabIndex={0}
-        className="overflow-x-auto px-3 py-2.5 font-mono text-[13px] leading-5"
+        className="overflow-x-auto px-3 py-2 font-mono text-[13px] leading-5"
       >
         <code>{text || code.children}</code>
       </pre>
-      <div className="absolute top-1 right-1 flex items-center gap-1 rounded bg-raised pl-1.5 text-caption text-ink-soft">
-        {language && <span className="font-mono">{language}</span>}
-        <CopyButton label="Copy this code" text={() => text} />
-      </div>
     </div>
   );
 };

@@ -12,6 +12,7 @@ type Props = { attempt?: Attempt; summary?: VariationSummary; active: boolean };
 export const Figures = ({ attempt, summary, active }: Props) => {
   const now = useNow(active && attempt !== undefined);
   const f = figuresOf(attempt, summary);
+  if (!attempt && f.tokens === undefined) return <span className="flex-1" />;
   const about = f.estimated ? "≈" : "";
   const exact = f.estimated ? "estimated from the text" : "as reported by the model's server";
   return (
@@ -28,9 +29,11 @@ export const Figures = ({ attempt, summary, active }: Props) => {
       <Figure name="time" title="Elapsed">
         {formatClock(elapsedMs(attempt, summary, now))}
       </Figure>
-      <Figure name="cost" title="Cost, where the model's price is known">
-        {formatCost(f.costUsd)}
-      </Figure>
+      {f.costUsd !== undefined && (
+        <Figure name="cost" title="Cost, by the model's price">
+          {formatCost(f.costUsd)}
+        </Figure>
+      )}
     </dl>
   );
 };

@@ -13,14 +13,16 @@ const rehypePlugins = [defaultRehypePlugins.sanitize, defaultRehypePlugins.harde
 const components: Components = {
   pre: ({ children }) => <CodeBox>{children}</CodeBox>,
   table: ({ children }) => (
-    <section
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for forms
+    <div
+      role="group"
       aria-label="Table"
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled to by key
       tabIndex={0}
       className="agent-box overflow-x-auto rounded-md border"
     >
       <table>{children}</table>
-    </section>
+    </div>
   ),
   a: ({ href, children }) => (
     <a href={href} title={href} target="_blank" rel="noopener noreferrer nofollow">

@@ -37,11 +37,13 @@ export const RunFacts = ({ run, cards }: Props) => {
       {summary.created != null && (
         <Fact name="elapsed">{formatClock(until - summary.created)}</Fact>
       )}
-      <Fact name="tokens">
-        {totals.estimated && "≈"}
-        {formatCount(totals.tokens)}
-      </Fact>
-      <Fact name="cost">{formatCost(totals.costUsd)}</Fact>
+      {totals.tokens > 0 && (
+        <Fact name="tokens">
+          {totals.estimated && "≈"}
+          {formatCount(totals.tokens)}
+        </Fact>
+      )}
+      {totals.costUsd !== undefined && <Fact name="cost">{formatCost(totals.costUsd)}</Fact>}
     </div>
   );
 };

@@ -9,7 +9,10 @@ export const Thinking = ({ part, writing, answered }: Props) => (
   <Fold
     open={!answered}
     summary={
-      <span className={writing ? "animate-pulse-dot" : ""}>
+      <span className="inline-flex items-center">
+        {writing && (
+          <span aria-hidden className="mr-1.5 size-2 animate-pulse-dot rounded-full bg-live" />
+        )}
         {writing ? "Thinking…" : "Thought"}
         <span className="ml-2 tabular-nums">{formatCount(part.text.length)} characters</span>
       </span>
