@@ -1,0 +1,155 @@
+//! One cancel, retry or pick in hand.
+
+use aideator_bus::Stored;
+use aideator_contract::request::fits;
+use aideator_contract::subject::{self, REQUESTS_STREAM, durable};
+use aideator_contract::{Reason, RunId, Variation, limits};
+use serde_json::Value;
+
+use super::{Desk, Ending, letter};
+use crate::decide::Fence;
+use crate::decide::Known;
+use crate::decide::command::{self, Command, Step, View};
+use crate::error::{Error, doing};
+use crate::ledger::{Stored as Written, now};
+use crate::parse::read;
+use crate::pause::Pause;
+
+/// Decides a command, however long NATS is away.
+pub(super) async fn decide(
+    desk: &Desk,
+    kind: subject::Command,
+    stored: &Stored,
+    redelivered: bool,
+) -> Result<Ending, Error> {
+    let mut hand = Hand {
+        desk,
+        kind,
+        stored,
+        redelivered,
+        acted: false,
+        opened: false,
+        buried: false,
+    };
+    let mut pause = Pause::default();
+    let parsed = parse(kind, &stored.payload);
+    loop {
+        let stepped = match &parsed {
+            Ok(command) => hand.step(command).await,
+            Err(reason) => hand.refuse(reason).await,
+        };
+        match stepped {
+            Ok(Some(ending)) => return Ok(ending),
+            Ok(None) => pause.reset(),
+            Err(error) if error.is_transient() => pause.after("deciding a command", &error).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+struct Hand<'a> {
+    desk: &'a Desk,
+    kind: subject::Command,
+    stored: &'a Stored,
+    redelivered: bool,
+    acted: bool,
+    opened: bool,
+    buried: bool,
+}
+
+impl Hand<'_> {
+    async fn step(&mut self, command: &Command) -> Result<Option<Ending>, Error> {
+        let ledger = &self.desk.ledger;
+        let run = command.run();
+        // Before the state: a run that was accepted meanwhile is seen there.
+        let floor = ledger
+            .bus()
+            .consumer_ack_floor(REQUESTS_STREAM, durable::SUBMITTER_RUN)
+            .await
+            .map_err(doing("ask how far requests are decided"))?;
+        let last = ledger.state(run).await?;
+        let fences = match (&last, command) {
+            (Some(known), Command::Cancel(_)) => self.fences(run, known).await?,
+            _ => Vec::new(),
+        };
+        let room = self.desk.ledger.board().reserve(1, self.desk.queued);
+        let view = View {
+            command,
+            sequence: self.stored.sequence,
+            redelivered: self.redelivered,
+            acted: self.acted,
+            settled: floor >= self.stored.sequence,
+            last: last.as_ref(),
+            fences: &fences,
+            opened: self.opened,
+            room: room.is_some(),
+            buried: self.buried,
+            at: now(),
+        };
+        match command::next(&view) {
+            Step::Wait => return Ok(Some(Ending::Later)),
+            Step::Open => {
+                ledger.open(run).await?;
+                self.opened = true;
+            }
+            Step::Close {
+                variation,
+                after,
+                record,
+            } => {
+                let stored = ledger.record(run, variation, after, &record).await?;
+                self.acted |= stored == Written::Yes;
+            }
+            Step::Write(write) => {
+                if ledger.write(&write).await? == Written::Yes {
+                    self.opened = false;
+                    self.acted = true;
+                }
+            }
+            Step::Bury(reason) => self.bury(reason, Some(run.clone())).await?,
+            Step::Done => return Ok(Some(Ending::Settled)),
+        }
+        Ok(None)
+    }
+
+    async fn fences(&self, run: &RunId, known: &Known) -> Result<Vec<Option<Fence>>, Error> {
+        let mut fences = Vec::new();
+        for variation in Variation::first(known.summary().variations.len()) {
+            fences.push(self.desk.ledger.fence(run, variation).await?);
+        }
+        Ok(fences)
+    }
+
+    async fn refuse(&mut self, reason: &Reason) -> Result<Option<Ending>, Error> {
+        let value: Value = serde_json::from_slice(&self.stored.payload).unwrap_or_default();
+        let run = value["run_id"].as_str().and_then(|id| id.parse().ok());
+        self.bury(reason.clone(), run).await?;
+        Ok(Some(Ending::Settled))
+    }
+
+    async fn bury(&mut self, reason: Reason, run: Option<RunId>) -> Result<(), Error> {
+        let (command, sequence) = (self.kind, self.stored.sequence);
+        tracing::info!(%command, sequence, code = reason.code.wire(), %reason, "a command is refused");
+        let letter = letter::about(self.stored, reason, run);
+        self.desk.ledger.bury(command, &letter).await?;
+        self.buried = true;
+        Ok(())
+    }
+}
+
+fn parse(kind: subject::Command, payload: &[u8]) -> Result<Command, Reason> {
+    let remark = |text: &Option<String>| fits("reason", text.as_deref(), limits::REMARK_BYTES);
+    match kind {
+        subject::Command::Cancel => {
+            let cancel: aideator_contract::request::CancelRequest = read(payload)?;
+            remark(&cancel.reason)?;
+            Ok(Command::Cancel(cancel))
+        }
+        subject::Command::Pick => {
+            let pick: aideator_contract::request::PickRequest = read(payload)?;
+            remark(&pick.reason)?;
+            Ok(Command::Pick(pick))
+        }
+        subject::Command::Retry | subject::Command::Run => Ok(Command::Retry(read(payload)?)),
+    }
+}

@@ -1,0 +1,249 @@
+//! The submitter as it runs: what was open is taken up again, then everything works side by side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aideator_bus::credentials::Minter;
+use aideator_bus::{Bus, Consume, Declared};
+use aideator_contract::request::Installation;
+use aideator_contract::subject::{Command, Place, RUNS_STREAM, STATES, durable};
+use aideator_contract::view::Info;
+use aideator_contract::{RunId, StateMessage, Status, Variation};
+use futures::{StreamExt as _, stream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::Board;
+use crate::config::Config;
+use crate::decide::schedule::Limits;
+use crate::desk::Desk;
+use crate::dispatch::Dispatcher;
+use crate::error::{Error, doing};
+use crate::launcher::{Launcher, ProcessLauncher};
+use crate::ledger::{Ledger, parse};
+use crate::pause::Pause;
+use crate::rpc::Rpc;
+use crate::source::Resolver;
+use crate::stopper::stop_what_is_cancelled;
+
+/// Reads at once while what was open is taken up.
+const READS_AT_ONCE: usize = 32;
+const STATES_IN_HAND: i64 = 1024;
+const STATES_ACK_WAIT: Duration = Duration::from_secs(30);
+/// How long stopping may take.
+const STOPPING: Duration = Duration::from_secs(8);
+
+/// What an installation allows and offers.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What requests are judged by.
+    pub installation: Installation,
+    /// A word about the default model.
+    pub model_note: Option<String>,
+    /// How much runs and waits.
+    pub limits: Limits,
+    /// The streams.
+    pub declared: Declared,
+}
+
+/// Runs the submitter of this machine until `shutdown`: attempts are processes.
+///
+/// # Errors
+/// The configuration can't be used, or what is on the server differs and can't be changed.
+/// That NATS is away later is no error.
+pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Result<(), Error> {
+    let settings = config.settings()?;
+    let minter = Minter::load(&config.agent_keys)?;
+    let program = match config.exe {
+        Some(exe) => exe,
+        None => std::env::current_exe()
+            .map_err(|e| Error::Config(format!("this program's own file can't be found: {e}")))?,
+    };
+    let launcher = ProcessLauncher::new(
+        &config.data_dir,
+        program,
+        config.agent_nats_url,
+        std::env::vars_os(),
+    );
+    serve(bus, settings, Arc::new(launcher), minter, shutdown).await
+}
+
+/// Runs a submitter with any launcher until `shutdown`.
+///
+/// # Errors
+/// As [`run`].
+pub async fn serve<L: Launcher>(
+    bus: Bus,
+    settings: Settings,
+    launcher: Arc<L>,
+    minter: Minter,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let board = Arc::new(Board::default());
+    let ledger = Ledger::new(bus.clone(), Arc::clone(&board));
+    tokio::select! {
+        () = shutdown.cancelled() => return Ok(()),
+        begun = begin(&ledger, &settings.declared) => begun?,
+    }
+    let rpc = Rpc {
+        ledger: ledger.clone(),
+        installation: settings.installation.clone(),
+        info: info(&settings),
+    };
+    let service = rpc.start(&bus).await.map_err(doing("start answering"))?;
+    let mut parts = JoinSet::new();
+    parts.spawn(learn_states(ledger.clone(), shutdown.clone()));
+    let stopping = shutdown.clone();
+    let stop_with = Arc::clone(&launcher);
+    let stop_on = bus.clone();
+    parts.spawn(async move {
+        stop_what_is_cancelled(stop_on, &board, &*stop_with, stopping).await;
+    });
+    let dispatcher = Dispatcher {
+        ledger: ledger.clone(),
+        launcher,
+        minter: Arc::new(minter),
+        limits: settings.limits,
+    };
+    parts.spawn(dispatcher.run(shutdown.clone()));
+    let desk = Arc::new(Desk {
+        ledger,
+        installation: settings.installation,
+        resolver: Resolver::new(),
+        queued: settings.limits.queued,
+    });
+    for command in Command::ALL {
+        parts.spawn(Arc::clone(&desk).serve(command, shutdown.clone()));
+    }
+    tracing::info!("the submitter is ready");
+    shutdown.cancelled().await;
+    let rest = async {
+        service.stop().await;
+        while parts.join_next().await.is_some() {}
+    };
+    if timeout(STOPPING, rest).await.is_err() {
+        tracing::warn!("parts of the submitter did not stop in time");
+    }
+    Ok(())
+}
+
+fn info(settings: &Settings) -> Info {
+    let at = &settings.installation;
+    Info {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        default_model: at.default_model.clone(),
+        models: at.models.clone(),
+        note: settings.model_note.clone(),
+        local: at.repositories.paths,
+        allow_exec: at.allow_exec,
+        max_variations: aideator_contract::limits::VARIATIONS,
+    }
+}
+
+/// Declares the streams and takes up what is open, however long NATS is away.
+async fn begin(ledger: &Ledger, declared: &Declared) -> Result<(), Error> {
+    let mut pause = Pause::default();
+    loop {
+        let begun = async {
+            let ensured = ledger.bus().ensure(declared).await;
+            ensured.map_err(doing("declare the streams"))?;
+            take_up(ledger).await
+        };
+        match begun.await {
+            Err(error) if error.is_transient() => pause.after("starting", &error).await,
+            begun => return begun,
+        }
+    }
+}
+
+/// Reads the last state of every open run, and which of what waits was opened already.
+async fn take_up(ledger: &Ledger) -> Result<(), Error> {
+    let entries = ledger.bus().open_runs().entries().await;
+    let entries = entries.map_err(doing("list the open runs"))?;
+    let runs = entries.len();
+    let mut reads = stream::iter(entries)
+        .map(|(run, revision)| take_up_run(ledger, run, revision))
+        .buffer_unordered(READS_AT_ONCE);
+    while let Some(read) = reads.next().await {
+        read?;
+    }
+    let mut fences = stream::iter(ledger.board().queued())
+        .map(|(run, variation)| take_up_attempt(ledger, run, variation))
+        .buffer_unordered(READS_AT_ONCE);
+    while let Some(read) = fences.next().await {
+        read?;
+    }
+    tracing::info!(runs, "open runs are taken up");
+    Ok(())
+}
+
+async fn take_up_run(ledger: &Ledger, run: RunId, revision: u64) -> Result<(), Error> {
+    let state = match ledger.state(&run).await {
+        Err(Error::Malformed { subject, source }) => {
+            tracing::error!(subject, %source, "a run's state can't be read; it is left alone");
+            return Ok(());
+        }
+        state => state?,
+    };
+    let refused = |status| status == Status::Rejected;
+    if state.is_none_or(|known| refused(known.summary().status)) {
+        // Its request was refused after all, or comes again and puts it again.
+        let deleted = ledger.bus().open_runs().delete(&run, revision).await;
+        deleted.map_err(doing("remove the key of a run that is not open"))?;
+    }
+    Ok(())
+}
+
+async fn take_up_attempt(ledger: &Ledger, run: RunId, variation: Variation) -> Result<(), Error> {
+    if let Some(fence) = ledger.fence(&run, variation).await? {
+        let attempt = fence.record.attempt;
+        ledger.board().opened(&run, variation, attempt);
+    }
+    Ok(())
+}
+
+/// Takes in every state that is written, by whom ever.
+async fn learn_states(ledger: Ledger, shutdown: CancellationToken) {
+    let consume = Consume {
+        stream: RUNS_STREAM.to_owned(),
+        durable: durable::SUBMITTER_STATE.to_owned(),
+        filter: STATES.to_owned(),
+        max_ack_pending: STATES_IN_HAND,
+        ack_wait: STATES_ACK_WAIT,
+    };
+    let mut pause = Pause::default();
+    let mut states = loop {
+        let tried = ledger.bus().consume(consume.clone()).await;
+        match tried.map_err(doing("read the states")) {
+            Ok(states) => break states,
+            Err(error) => tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = pause.after("reading states", &error) => {}
+            },
+        }
+    };
+    loop {
+        let delivery = tokio::select! {
+            () = shutdown.cancelled() => return,
+            delivery = states.next() => match delivery {
+                Some(delivery) => delivery,
+                None => return,
+            },
+        };
+        let stored = &delivery.stored;
+        match parse::<StateMessage>(&stored.subject, &stored.payload) {
+            Ok(message) => {
+                if let Some(Place::State(run)) = Place::parse(&stored.subject) {
+                    ledger
+                        .board()
+                        .learn(&run, stored.sequence, &message.summary);
+                }
+            }
+            Err(error) => tracing::error!(%error, "a state is passed over"),
+        }
+        if let Err(error) = delivery.ack().await {
+            tracing::debug!(%error, "a state can't be acknowledged; it will come again");
+        }
+    }
+}

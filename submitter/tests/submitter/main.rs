@@ -1,0 +1,7 @@
+//! The submitter against a real nats-server, with a launcher in memory.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod launcher;
+mod requests;
+mod scene;
