@@ -4,6 +4,7 @@
 //! Start reading at [`run`].
 
 mod narrator;
+mod part;
 mod prompt;
 mod voice;
 mod work;
@@ -109,7 +110,7 @@ async fn cancelled(control: &mut Subscription, attempt: Attempt) {
         }
     }
     // Without a connection nobody can ask any more.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Lower-case hexadecimal.

@@ -1,16 +1,12 @@
 //! Turns what a model or a command says into events: splits reasoning from text, redacts, opens and
 //! closes parts and counts against the output limit. Pure: no clock, no client.
 
-use aideator_contract::event::{Event, Level, Whole};
-use aideator_contract::limits::{EVENT_BYTES, JOINED_TEXT_BYTES};
-use sha2::{Digest as _, Sha256};
+use aideator_contract::event::{Event, Level};
+use aideator_contract::limits::EVENT_BYTES;
 
-use super::hex;
+use super::part::{Kind, Part, bites, escaped_bytes};
 use crate::model::{ModelEvent, Piece, ThinkSplitter};
 use crate::redact::{Redactor, Secrets};
-
-/// Bytes of an event besides the text in it.
-const ENVELOPE_BYTES: usize = 512;
 
 /// The state of one attempt's telling.
 pub(super) struct Narrator {
@@ -24,22 +20,6 @@ pub(super) struct Narrator {
     /// Bytes told, as they will be stored at least.
     told: u64,
     truncated: bool,
-}
-
-/// The part of text or reasoning that is open.
-struct Part {
-    kind: Kind,
-    id: String,
-    /// All of it, until it is too long to be repeated at its end.
-    whole: Option<String>,
-    digest: Sha256,
-    length: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Text,
-    Reasoning,
 }
 
 impl Narrator {
@@ -78,7 +58,7 @@ impl Narrator {
             }
             ModelEvent::ReasoningDelta(delta) => self.push(Kind::Reasoning, &delta, &mut events),
             ModelEvent::ToolCall { id, name, input } => {
-                self.tool_call(id, name, &input, &mut events)
+                self.tool_call(id, name, &input, &mut events);
             }
             ModelEvent::Retrying(line) => events.push(self.log(Level::Warn, &line)),
             ModelEvent::Reset(reason) => {
@@ -195,13 +175,7 @@ impl Narrator {
             }),
         };
         events.push(event(id.clone()));
-        self.part = Some(Part {
-            kind,
-            id,
-            whole: Some(String::new()),
-            digest: Sha256::new(),
-            length: 0,
-        });
+        self.part = Some(Part::new(kind, id));
     }
 
     fn close(&mut self, events: &mut Vec<Event>) {
@@ -247,56 +221,6 @@ impl Narrator {
             },
         ]);
     }
-}
-
-impl Part {
-    fn take(&mut self, delta: &str) {
-        self.digest.update(delta.as_bytes());
-        self.length += delta.len() as u64;
-        if let Some(whole) = &mut self.whole {
-            whole.push_str(delta);
-            if whole.len() + ENVELOPE_BYTES > EVENT_BYTES {
-                self.whole = None;
-            }
-        }
-    }
-
-    fn end(self) -> (Kind, String, Whole) {
-        let whole = match self
-            .whole
-            .filter(|whole| escaped_bytes(whole) + ENVELOPE_BYTES <= EVENT_BYTES)
-        {
-            Some(text) => Whole::Text { text },
-            None => Whole::Proof {
-                length: self.length,
-                sha256: hex(&self.digest.finalize()),
-            },
-        };
-        (self.kind, self.id, whole)
-    }
-}
-
-/// The text in pieces of what one message may hold.
-fn bites(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let end = (0..=JOINED_TEXT_BYTES.min(rest.len()))
-            .rev()
-            .find(|&end| rest.is_char_boundary(end))?;
-        let (bite, after) = rest.split_at(end);
-        rest = after;
-        (!bite.is_empty()).then_some(bite)
-    })
-}
-
-/// Bytes of a text as a JSON string.
-fn escaped_bytes(text: &str) -> usize {
-    let more = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 1,
-        0..0x20 => 5,
-        _ => 0,
-    };
-    text.len() + 2 + text.bytes().map(more).sum::<usize>()
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub struct HandsProgram {
 
 /// Hands that take orders, one at a time.
 #[derive(Debug)]
-pub struct Hands {
+pub(crate) struct Hands {
     socket: UnixStream,
     /// Where the brain started them.
     child: Option<Child>,
@@ -35,7 +35,7 @@ pub struct Hands {
 
 /// What a running command tells.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ExecEvent {
+pub(crate) enum ExecEvent {
     /// It printed this.
     Output(String),
     /// It ended with this code.
@@ -49,7 +49,7 @@ impl Hands {
     ///
     /// # Errors
     /// The program can't be started.
-    pub fn start(program: &HandsProgram, workspace: &Path) -> Result<Self, Reason> {
+    pub(crate) fn start(program: &HandsProgram, workspace: &Path) -> Result<Self, Reason> {
         Self::spawn(program, workspace).map_err(|error| {
             Reason::new(
                 Code::HandsFailed,
@@ -80,8 +80,8 @@ impl Hands {
     }
 
     /// Hands that listen elsewhere, at this socket.
-    #[must_use]
-    pub fn at(socket: UnixStream) -> Self {
+    #[cfg(test)]
+    pub(crate) fn at(socket: UnixStream) -> Self {
         Self {
             socket,
             child: None,
@@ -92,7 +92,7 @@ impl Hands {
     ///
     /// # Errors
     /// The clone failed, or the hands did.
-    pub async fn clone_repository(&mut self, order: CloneOrder) -> Result<Cloned, Reason> {
+    pub(crate) async fn clone_repository(&mut self, order: CloneOrder) -> Result<Cloned, Reason> {
         match self.ask(Order::Clone(order)).await? {
             Answer::Cloned(cloned) => Ok(cloned),
             answer => Err(unexpected(&answer)),
@@ -103,7 +103,7 @@ impl Hands {
     ///
     /// # Errors
     /// Its objects can't be read, or the hands failed.
-    pub async fn digest(&mut self, order: DigestOrder) -> Result<String, Reason> {
+    pub(crate) async fn digest(&mut self, order: DigestOrder) -> Result<String, Reason> {
         match self.ask(Order::Digest(order)).await? {
             Answer::Digest { text } => Ok(text),
             answer => Err(unexpected(&answer)),
@@ -114,7 +114,7 @@ impl Hands {
     ///
     /// # Errors
     /// The hands are gone.
-    pub async fn exec(&mut self, order: ExecOrder) -> Result<(), Reason> {
+    pub(crate) async fn exec(&mut self, order: ExecOrder) -> Result<(), Reason> {
         send(&mut self.socket, &Order::Exec(order))
             .await
             .map_err(|error| lost(&error))
@@ -124,7 +124,7 @@ impl Hands {
     ///
     /// # Errors
     /// The command can't be run, or the hands are gone.
-    pub async fn next(&mut self) -> Result<ExecEvent, Reason> {
+    pub(crate) async fn next(&mut self) -> Result<ExecEvent, Reason> {
         match self.answer().await? {
             Answer::Output { text } => Ok(ExecEvent::Output(text)),
             Answer::Exited { code } => Ok(ExecEvent::Exited(code)),
@@ -136,7 +136,7 @@ impl Hands {
 
     /// Ends the hands and with them everything they started. They notice the closed socket; if they
     /// don't, they are killed.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         drop(self.socket);
         let Some(mut child) = self.child else { return };
         if tokio::time::timeout(ENDING, child.wait()).await.is_err() {

@@ -13,7 +13,8 @@ mod repository;
 mod serve;
 mod utf8;
 
-pub use client::{ExecEvent, Hands, HandsProgram};
-pub use order::{CloneOrder, Cloned, DigestOrder, ExecOrder};
-pub use repository::clear;
-pub use serve::{serve, serve_socket, serve_stdin};
+pub use client::HandsProgram;
+pub(crate) use client::{ExecEvent, Hands};
+pub(crate) use order::{CloneOrder, DigestOrder, ExecOrder};
+pub(crate) use repository::clear;
+pub(crate) use serve::{serve_socket, serve_stdin};

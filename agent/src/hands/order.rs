@@ -19,7 +19,7 @@ pub(super) enum Order {
 
 /// Fetch one commit of a repository into the workspace.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CloneOrder {
+pub(crate) struct CloneOrder {
     /// The repository, its commit resolved.
     pub source: Source,
     /// Write the files out as well; a digest needs none.
@@ -32,7 +32,7 @@ pub struct CloneOrder {
 
 /// Describe the repository within a budget.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DigestOrder {
+pub(crate) struct DigestOrder {
     /// The commit.
     pub commit: String,
     /// The prompt: its words rank the files.
@@ -43,7 +43,7 @@ pub struct DigestOrder {
 
 /// Run a shell command in the workspace.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ExecOrder {
+pub(crate) struct ExecOrder {
     /// The command, for `sh -c`.
     pub command: String,
 }
@@ -80,7 +80,7 @@ pub(super) enum Answer {
 
 /// A repository that is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Cloned {
+pub(crate) struct Cloned {
     /// Milliseconds it took.
     pub took_ms: u64,
     /// Bytes fetched.

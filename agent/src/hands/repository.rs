@@ -44,7 +44,7 @@ impl Workspace {
 }
 
 /// Removes what a workspace holds. What can't be removed is left to whoever owns the folder.
-pub fn clear(root: &Path) {
+pub(crate) fn clear(root: &Path) {
     for folder in ["repo", "home"] {
         if let Err(error) = std::fs::remove_dir_all(root.join(folder))
             && error.kind() != std::io::ErrorKind::NotFound

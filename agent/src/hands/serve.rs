@@ -23,7 +23,7 @@ const WAITING_ANSWERS: usize = 8;
 ///
 /// # Errors
 /// Standard input is no socket, or the workspace can't be made.
-pub async fn serve_stdin(root: &Path) -> io::Result<()> {
+pub(crate) async fn serve_stdin(root: &Path) -> io::Result<()> {
     let socket = io::stdin().as_fd().try_clone_to_owned()?;
     let socket = std::os::unix::net::UnixStream::from(socket);
     socket.set_nonblocking(true)?;
@@ -34,7 +34,7 @@ pub async fn serve_stdin(root: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The socket or the workspace can't be made.
-pub async fn serve_socket(path: &Path, root: &Path) -> io::Result<()> {
+pub(crate) async fn serve_socket(path: &Path, root: &Path) -> io::Result<()> {
     let listener = UnixListener::bind(path)?;
     let (socket, _) = listener.accept().await?;
     serve(socket, root).await
@@ -44,7 +44,7 @@ pub async fn serve_socket(path: &Path, root: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The workspace can't be made, or the brain does not speak the protocol.
-pub async fn serve(socket: UnixStream, root: &Path) -> io::Result<()> {
+pub(super) async fn serve(socket: UnixStream, root: &Path) -> io::Result<()> {
     let workspace = Workspace::make(root)?;
     let (mut reader, mut writer) = socket.into_split();
     let (received, mut orders) = mpsc::channel(WAITING_ORDERS);

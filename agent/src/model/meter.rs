@@ -7,13 +7,13 @@ use aideator_contract::{Usage, UsageSource};
 use super::{Tokens, price};
 
 /// Tokens in this many bytes of text, as estimated where nobody counts: four bytes a token.
-pub fn estimated_tokens(bytes: usize) -> u64 {
+pub(crate) fn estimated_tokens(bytes: usize) -> u64 {
     (bytes as u64).div_ceil(4)
 }
 
 /// The state of one attempt's counting. Times are given from the moment the model was asked.
 #[derive(Debug, Clone)]
-pub struct Meter {
+pub(crate) struct Meter {
     model: String,
     asked_bytes: usize,
     said_bytes: usize,
@@ -25,7 +25,7 @@ pub struct Meter {
 
 impl Meter {
     /// A meter of one call with `asked_bytes` of input.
-    pub fn new(model: &str, asked_bytes: usize) -> Self {
+    pub(crate) fn new(model: &str, asked_bytes: usize) -> Self {
         Self {
             model: model.to_owned(),
             asked_bytes,
@@ -38,7 +38,7 @@ impl Meter {
     }
 
     /// Text or reasoning of `bytes` came at `at`. Gives the time to the first token, if this is it.
-    pub fn said(&mut self, bytes: usize, reasoning: bool, at: Duration) -> Option<Duration> {
+    pub(crate) fn said(&mut self, bytes: usize, reasoning: bool, at: Duration) -> Option<Duration> {
         self.said_bytes += bytes;
         if reasoning {
             self.reasoned_bytes += bytes;
@@ -49,12 +49,12 @@ impl Meter {
     }
 
     /// The model's server counted. What it says last is true.
-    pub fn reported(&mut self, tokens: Tokens) {
+    pub(crate) fn reported(&mut self, tokens: Tokens) {
         self.reported = Some(tokens);
     }
 
     /// The counts so far.
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let tokens = self.reported.unwrap_or_else(|| self.estimate());
         let seconds = self
             .first

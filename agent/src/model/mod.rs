@@ -8,6 +8,7 @@ mod provider;
 mod retry;
 mod script;
 mod scripted;
+mod settings;
 mod think;
 
 use std::sync::Arc;
@@ -17,11 +18,10 @@ use aideator_contract::Reason;
 use futures::stream::BoxStream;
 
 pub use lorem::Lorem;
-pub use meter::{Meter, estimated_tokens};
-pub use price::PRICES_AS_OF;
-pub use provider::Settings;
 pub use scripted::{is_scripted, scripted_text};
+pub use settings::Settings;
 
+pub(crate) use meter::{Meter, estimated_tokens};
 use provider::Provider;
 use retry::Persistent;
 use scripted::Scripted;

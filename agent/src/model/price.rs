@@ -6,9 +6,6 @@
 
 use super::Tokens;
 
-/// When the table was last checked.
-pub const PRICES_AS_OF: &str = "2026-11";
-
 struct Price {
     /// The model's name, or its beginning followed by `-` (a dated snapshot).
     model: &'static str,

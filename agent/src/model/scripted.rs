@@ -66,7 +66,7 @@ impl Model for Scripted {
     fn ask(&self, request: ModelRequest) -> Answer {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         match &self.part {
-            Part::Lorem(lorem) => play_lorem(lorem.clone(), input_tokens(&request)),
+            Part::Lorem(lorem) => play_lorem(lorem, input_tokens(&request)),
             Part::Script(script) => play_script(script.call(call)),
         }
     }
@@ -98,7 +98,7 @@ fn input_tokens(request: &ModelRequest) -> u64 {
 }
 
 /// Chunks come when they are due by the clock, however long the one before took to be taken.
-fn play_lorem(lorem: Lorem, input: u64) -> Answer {
+fn play_lorem(lorem: &Lorem, input: u64) -> Answer {
     let all = lorem.reasoning + lorem.chunks;
     let schedule = lorem.clone();
     let said = stream::unfold((0, None, 0), move |(index, start, bytes)| {

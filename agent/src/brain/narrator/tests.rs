@@ -1,5 +1,8 @@
+use aideator_contract::event::Whole;
 use proptest::prelude::*;
+use sha2::{Digest as _, Sha256};
 
+use super::super::hex;
 use super::*;
 
 fn narrator() -> Narrator {
