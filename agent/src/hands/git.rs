@@ -137,6 +137,7 @@ pub(super) fn fetch_failure(repo: &str, commit: &str, stderr: &str) -> Reason {
         "not found",
         "does not exist",
         "not appear to be a git repository",
+        "dumb http transport",
     ]) {
         reason(
             Code::RepositoryNotFound,
