@@ -57,6 +57,15 @@ pub enum Error {
         #[source]
         source: Box<surrealdb::Error>,
     },
+    /// The projection's database gave something else than was put there.
+    #[error("the projection's database, while {doing}: a record can't be read")]
+    Record {
+        /// What was being done.
+        doing: &'static str,
+        /// What is wrong with it.
+        #[source]
+        source: serde_json::Error,
+    },
     /// The projection's folder can't be used.
     #[error("the projection's folder can't be used")]
     Folder(#[source] std::io::Error),
@@ -96,6 +105,7 @@ impl Error {
             | Self::Append { .. }
             | Self::Unsettled { .. }
             | Self::Database { .. }
+            | Self::Record { .. }
             | Self::Folder(_) => Remedy::Retry,
         }
     }

@@ -6,10 +6,12 @@ use aideator_bus::{Bus, Stored};
 use aideator_contract::event::OutHead;
 use aideator_contract::local::AttemptName;
 use aideator_contract::report::Report;
+use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{
-    AttemptRecord, ReportMessage, RunId, StateMessage, Subject, Timestamp, VERSION, Variation,
-    VariationSummary,
+    AttemptRecord, Change, ReportMessage, RunId, RunSpec, StateMessage, Subject, Timestamp,
+    VERSION, Variation, VariationSummary,
 };
+use futures::StreamExt as _;
 use futures::future::try_join_all;
 use serde::de::DeserializeOwned;
 
@@ -60,6 +62,26 @@ pub(crate) async fn state(bus: &Bus, run: &RunId) -> Result<Option<(u64, StateMe
         return Err(Error::Newer { run: run.clone() });
     }
     Ok(Some((stored.sequence, state)))
+}
+
+/// What a run was asked, from the beginning of its state log; `None` where that is gone or rejected.
+pub(crate) async fn spec(bus: &Bus, run: &RunId) -> Result<Option<RunSpec>, Error> {
+    let subject = Subject::state(run);
+    let mut states = bus.scan(RUNS_STREAM, subject.as_str(), 1, None);
+    let mut spec = None;
+    // Once accepted a run is never accepted again; rejections may stand before it.
+    while let Some(stored) = states.next().await {
+        let stored = stored.map_err(Error::bus("reading what a run was asked"))?;
+        if let Ok(StateMessage {
+            change: Change::Accepted { spec: found },
+            ..
+        }) = serde_json::from_slice(&stored.payload)
+        {
+            spec = Some(*found);
+            break;
+        }
+    }
+    Ok(spec)
 }
 
 /// Whether the attempt was opened and is closed, or a later one was opened.

@@ -1,0 +1,274 @@
+//! Keeping the database up to date: opening it, reading what it missed, following the state log.
+//!
+//! One task writes, so that what it has written only grows. A message is acked when it is written;
+//! those that come close together are written together, the last of a run standing for all.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use aideator_bus::{Bus, Consume, Deliveries, Delivery, Stored};
+use aideator_contract::subject::{RUNS_STREAM, STATES, durable};
+use aideator_contract::{RunId, StateMessage, Timestamp, VERSION};
+use futures::StreamExt as _;
+use futures::future::join_all;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use super::folder;
+use super::row::{self, Record};
+use super::store::{Meta, Store};
+use crate::error::Error;
+use crate::read;
+use crate::watch::until_done;
+
+const IN_HAND: i64 = 512;
+const ACK_WAIT: Duration = Duration::from_secs(60);
+/// Messages that come within this time of the first are written with it.
+const TOGETHER: Duration = Duration::from_millis(100);
+/// Messages written at once.
+const BATCH: usize = 512;
+/// Before what could not be written is delivered again.
+const LATER: Duration = Duration::from_secs(1);
+
+type Asked = oneshot::Sender<Result<u64, Error>>;
+
+pub(super) async fn follow(
+    bus: Bus,
+    data_dir: PathBuf,
+    opened: watch::Sender<Option<Store>>,
+    mut rebuilds: mpsc::Receiver<Asked>,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let Some(open) = shutdown.run_until_cancelled(folder::open(&data_dir)).await else {
+        return Ok(());
+    };
+    let open = open?;
+    tracing::info!(
+        ms = open.took.as_millis(),
+        "the projection's database is open"
+    );
+    let mut following = Following {
+        bus,
+        store: open.store.clone(),
+        meta: Meta::default(),
+    };
+    let Some(mut states) = shutdown.run_until_cancelled(following.begin()).await else {
+        return Ok(());
+    };
+    opened.send_replace(Some(open.store.clone()));
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            Some(asked) = rebuilds.recv() => {
+                let result = following.rebuild().await;
+                let _ = asked.send(result);
+            }
+            Some(first) = states.next() => following.take(first, &mut states).await,
+        }
+    }
+    opened.send_replace(None);
+    Ok(())
+}
+
+struct Following {
+    bus: Bus,
+    store: Store,
+    meta: Meta,
+}
+
+impl Following {
+    /// Brings the database up to where the stream is, from nothing if it is of another stream.
+    async fn begin(&mut self) -> Deliveries {
+        let (bus, store) = (self.bus.clone(), self.store.clone());
+        let (states, meta) = until_done("bringing the projection up to date", || async {
+            let states = consume(&bus).await?;
+            let meta = catch_up(&bus, &store).await?;
+            Ok((states, meta))
+        })
+        .await;
+        self.meta = meta;
+        states
+    }
+
+    /// Writes `first` and what comes shortly after it.
+    async fn take(&mut self, first: Delivery, states: &mut Deliveries) {
+        let until = tokio::time::Instant::now() + TOGETHER;
+        let mut deliveries = vec![first];
+        loop {
+            tokio::select! {
+                () = sleep_until(until) => break,
+                Some(delivery) = states.next() => deliveries.push(delivery),
+            }
+            if deliveries.len() == BATCH {
+                break;
+            }
+        }
+        deliveries.sort_by_key(|delivery| delivery.stored.sequence);
+        let last = deliveries
+            .last()
+            .map_or(0, |delivery| delivery.stored.sequence);
+        let meta = Meta {
+            sequence: last.max(self.meta.sequence),
+            ..self.meta
+        };
+        let messages = deliveries.iter().map(|delivery| &delivery.stored);
+        match write(&self.bus, &self.store, messages, meta, None).await {
+            Ok(_) => {
+                self.meta = meta;
+                for acked in join_all(deliveries.into_iter().map(Delivery::ack)).await {
+                    if let Err(error) = acked {
+                        tracing::debug!(%error, "an ack was lost");
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the projection waits"
+                );
+                join_all(deliveries.into_iter().map(|delivery| delivery.nak(LATER))).await;
+            }
+        }
+    }
+
+    async fn rebuild(&mut self) -> Result<u64, Error> {
+        let (meta, runs) = build(&self.bus, &self.store).await?;
+        self.meta = meta;
+        Ok(runs)
+    }
+}
+
+async fn consume(bus: &Bus) -> Result<Deliveries, Error> {
+    let consume = Consume {
+        stream: RUNS_STREAM.to_owned(),
+        durable: durable::PROJECTION.to_owned(),
+        filter: STATES.to_owned(),
+        max_ack_pending: IN_HAND,
+        ack_wait: ACK_WAIT,
+    };
+    bus.consume(consume)
+        .await
+        .map_err(Error::bus("making a consumer"))
+}
+
+/// Reads what the database missed while it was closed, or everything if it is of another stream.
+async fn catch_up(bus: &Bus, store: &Store) -> Result<Meta, Error> {
+    let stream = bus.stream_state(RUNS_STREAM).await;
+    let stream = stream.map_err(Error::bus("asking for the stream of runs"))?;
+    match store.meta().await? {
+        Some(meta) if meta.epoch == stream.epoch && meta.sequence <= stream.last => {
+            let next = Meta {
+                sequence: stream.last,
+                ..meta
+            };
+            scan(bus, store, meta.sequence + 1, next, None).await?;
+            Ok(next)
+        }
+        _ => {
+            store.clear().await?;
+            Ok(build(bus, store).await?.0)
+        }
+    }
+}
+
+/// Builds everything again: writes every run of the stream, then removes what the stream does not
+/// have. Until then the old records answer.
+async fn build(bus: &Bus, store: &Store) -> Result<(Meta, u64), Error> {
+    let began = Instant::now();
+    let stream = bus.stream_state(RUNS_STREAM).await;
+    let stream = stream.map_err(Error::bus("asking for the stream of runs"))?;
+    let meta = Meta {
+        epoch: stream.epoch,
+        sequence: stream.last,
+    };
+    let build = Timestamp::from(SystemTime::now()).millis();
+    let runs = scan(bus, store, 1, meta, Some(build)).await?;
+    store.keep(build).await?;
+    tracing::info!(
+        runs,
+        ms = began.elapsed().as_millis(),
+        "the projection is built"
+    );
+    Ok((meta, runs))
+}
+
+/// Writes the states from `from` up to where `meta` says, and then `meta` itself.
+async fn scan(
+    bus: &Bus,
+    store: &Store,
+    from: u64,
+    meta: Meta,
+    build: Option<u64>,
+) -> Result<u64, Error> {
+    let states = bus.scan(RUNS_STREAM, STATES, from, Some(meta.sequence));
+    let mut batches = states.chunks(BATCH);
+    let mut met = BTreeSet::new();
+    while let Some(batch) = batches.next().await {
+        let batch: Vec<Stored> = batch
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(Error::bus("reading states"))?;
+        let reached = Meta {
+            sequence: batch.last().map_or(from, |stored| stored.sequence),
+            ..meta
+        };
+        met.extend(write(bus, store, &batch, reached, build).await?);
+    }
+    store.write(&[], meta, build).await?;
+    Ok(met.len() as u64)
+}
+
+/// Writes messages, in the order of their sequences; says which runs they are about.
+async fn write<'a>(
+    bus: &Bus,
+    store: &Store,
+    messages: impl IntoIterator<Item = &'a Stored>,
+    meta: Meta,
+    build: Option<u64>,
+) -> Result<Vec<RunId>, Error> {
+    let mut records = row::records(messages.into_iter().filter_map(parse));
+    complete(bus, store, &mut records).await?;
+    store.write(&records, meta, build).await?;
+    Ok(records.into_iter().map(|record| record.run).collect())
+}
+
+/// Looks up what runs were asked that the database does not know and that these messages do not say.
+async fn complete(bus: &Bus, store: &Store, records: &mut [Record]) -> Result<(), Error> {
+    let partial: Vec<&RunId> = records
+        .iter()
+        .filter(|r| !r.whole)
+        .map(|r| &r.run)
+        .collect();
+    if partial.is_empty() {
+        return Ok(());
+    }
+    let known: BTreeSet<RunId> = store.known(&partial).await?.into_iter().collect();
+    for record in records.iter_mut() {
+        if record.whole || known.contains(&record.run) {
+            continue;
+        }
+        let spec = read::spec(bus, &record.run).await?;
+        let state = read::state(bus, &record.run).await?;
+        match (spec, state) {
+            (Some(spec), Some((sequence, state))) => *record = row::whole(sequence, &state, spec),
+            _ => tracing::debug!(run = %record.run, "a run of which the beginning is gone"),
+        }
+    }
+    Ok(())
+}
+
+fn parse(stored: &Stored) -> Option<(u64, StateMessage)> {
+    match serde_json::from_slice::<StateMessage>(&stored.payload) {
+        Ok(message) if message.v <= VERSION => Some((stored.sequence, message)),
+        Ok(_) => {
+            tracing::warn!(subject = %stored.subject, "a state of a newer version is not projected");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(subject = %stored.subject, %error, "a state can't be read");
+            None
+        }
+    }
+}
