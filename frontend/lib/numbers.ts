@@ -16,12 +16,20 @@ export type Figures = {
 };
 
 const charactersPerToken = 4;
+const nothing: Figures = { estimated: false };
 
-export function figuresOf(attempt: Attempt | undefined, summary?: VariationSummary): Figures {
+/** `plain` is a command's output, which has no tokens. */
+export function figuresOf(
+  attempt: Attempt | undefined,
+  summary?: VariationSummary,
+  plain = false,
+): Figures {
+  if (plain) return nothing;
   const usage: Usage | undefined = attempt?.usage ?? summary?.usage ?? undefined;
   const reported = usage?.output_tokens ?? undefined;
-  const guessed = attempt && attempt.chars > 0 ? attempt.chars / charactersPerToken : undefined;
-  const tokens = reported ?? (guessed === undefined ? undefined : Math.ceil(guessed));
+  const guessed =
+    attempt && attempt.chars > 0 ? Math.ceil(attempt.chars / charactersPerToken) : undefined;
+  const tokens = reported ?? guessed;
   return {
     tokens,
     inputTokens: usage?.input_tokens ?? undefined,

@@ -1,4 +1,4 @@
-/** A run being followed: what came in is read and reduced in batches, one per animation frame. */
+/** A run being followed: what came in is read and reduced in batches, on animation frames. */
 import { type Connection, connecting, nextConnection, type Signal } from "./connection";
 import { parseMessage, type StreamEventName } from "./events";
 import { emptyRun, type RunState, reduce } from "./reduce";
@@ -7,8 +7,11 @@ import { openSource, type Source } from "./source";
 export type Followed = { run: RunState; connection: Connection };
 export const nothingYet: Followed = { run: emptyRun, connection: connecting };
 
-/** A frame's share of the main thread; the rest of a long replay waits for the next frame. */
+/** A batch's share of the main thread; the rest of a long replay waits for the next one. */
 const budgetMs = 12;
+/** Batches are so far apart at least: an eye sees no difference, five cards halve their work. */
+const betweenLiveMs = 45;
+const betweenPastMs = 150;
 /** A hidden page has no animation frames. */
 const hiddenPageMs = 250;
 
@@ -20,6 +23,7 @@ export class RunStore {
   private listeners = new Set<() => void>();
   private source?: Source;
   private frame = 0;
+  private flushedAt = 0;
   private timer?: ReturnType<typeof setTimeout>;
   private readonly lastEventId = { current: "" };
 
@@ -48,10 +52,15 @@ export class RunStore {
 
   stop = (): void => {
     this.source?.close();
+    this.unschedule();
+  };
+
+  private unschedule() {
     cancelAnimationFrame(this.frame);
     clearTimeout(this.timer);
     this.frame = 0;
-  };
+    this.timer = undefined;
+  }
 
   private push(item: Waiting) {
     this.waiting.push(item);
@@ -59,14 +68,19 @@ export class RunStore {
   }
 
   private schedule() {
-    this.frame = requestAnimationFrame(this.flush);
-    this.timer = setTimeout(this.flush, hiddenPageMs);
+    this.frame = requestAnimationFrame(this.onFrame);
+    this.timer ??= setTimeout(this.flush, hiddenPageMs);
   }
 
+  private onFrame = () => {
+    const live = this.followed.connection.phase !== "catching-up";
+    const due = this.flushedAt + (live ? betweenLiveMs : betweenPastMs);
+    if (performance.now() >= due) this.flush();
+    else this.frame = requestAnimationFrame(this.onFrame);
+  };
+
   private flush = () => {
-    cancelAnimationFrame(this.frame);
-    clearTimeout(this.timer);
-    this.frame = 0;
+    this.unschedule();
     let { run, connection } = this.followed;
     const until = performance.now() + budgetMs;
     let taken = 0;
@@ -84,6 +98,7 @@ export class RunStore {
     this.waiting = this.waiting.slice(taken);
     if (this.waiting.length > 0) this.schedule();
     this.followed = { run, connection };
+    this.flushedAt = performance.now();
     for (const listener of this.listeners) listener();
   };
 }

@@ -11,7 +11,7 @@ export const CardFooter = ({ card, actions }: Props) => {
   const state = card.summary?.state;
   return (
     <footer className="flex items-center justify-between gap-x-3 border-t px-3 py-2">
-      <Figures attempt={card.attempt} summary={card.summary} active={card.active} />
+      <Figures card={card} />
       {card.summary && (
         <div className="flex shrink-0 items-center gap-1.5">
           {card.active ? (

@@ -1,8 +1,9 @@
 "use client";
 
-import { memo } from "react";
+import { memo, useState } from "react";
 import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
 import { cn } from "@/lib/cn";
+import { growingBlocks } from "./blocks";
 import { CodeBox } from "./CodeBox";
 
 /** HTML is shown as it was written, never rendered; links are kept to safe kinds. */
@@ -39,17 +40,22 @@ const components: Components = {
 
 type Props = { text: string; writing: boolean };
 
-export const Markdown = memo(({ text, writing }: Props) => (
-  <Streamdown
-    className={cn("agent-text space-y-0", writing && "writing")}
-    mode={writing ? "streaming" : "static"}
-    isAnimating={writing}
-    animated={false}
-    rehypePlugins={rehypePlugins}
-    components={components}
-    controls={false}
-  >
-    {text}
-  </Streamdown>
-));
+export const Markdown = memo(({ text, writing }: Props) => {
+  const [cut] = useState(growingBlocks);
+  return (
+    <Streamdown
+      className={cn("agent-text space-y-0", writing && "writing")}
+      mode="streaming"
+      parseIncompleteMarkdown={writing}
+      parseMarkdownIntoBlocksFn={cut}
+      isAnimating={writing}
+      animated={false}
+      rehypePlugins={rehypePlugins}
+      components={components}
+      controls={false}
+    >
+      {text}
+    </Streamdown>
+  );
+});
 Markdown.displayName = "Markdown";

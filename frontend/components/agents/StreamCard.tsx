@@ -25,7 +25,8 @@ type Props = {
 
 /** One variation: what it is, what it says, what it costs, what can be done with it. */
 export const StreamCard = memo(({ card, actions, focused, caughtUp }: Props) => {
-  const [raw, setRaw] = useState(card.plain);
+  const [chosen, setRaw] = useState<boolean>();
+  const raw = chosen ?? card.plain;
   const { variation, attempt, summary, active } = card;
   const number = numberOf(variation.index);
   const writing = active && !attempt?.end;

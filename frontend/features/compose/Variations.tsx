@@ -33,11 +33,11 @@ export const Variations = ({ draft, faults, info, onChange }: Props) => {
         />
         {draft.mode === "analyze" && (
           <>
-            <Button look="ghost" size="sm" onClick={() => onChange(fiveTemperatures(draft))}>
+            <Button size="sm" onClick={() => onChange(fiveTemperatures(draft))}>
               Same model, five temperatures
             </Button>
             {models.length > 1 && (
-              <Button look="ghost" size="sm" onClick={() => onChange(oneOfEach(draft, models))}>
+              <Button size="sm" onClick={() => onChange(oneOfEach(draft, models))}>
                 One of each model
               </Button>
             )}

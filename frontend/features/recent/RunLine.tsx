@@ -33,7 +33,7 @@ export const RunLine = ({ run, now }: Props) => {
             </span>
           )}
           {run.repo && (
-            <span className="max-w-[45%] shrink-0 truncate">
+            <span className="min-w-0 truncate sm:max-w-[45%] sm:shrink-0">
               {shortRepo(run.repo)}
               {run.commit && <span className="font-mono"> @ {shortCommit(run.commit)}</span>}
             </span>

@@ -5,7 +5,7 @@ import type { ReactNode } from "react";
 import type { CardModel } from "@/components/agents/card";
 import { StateBadge } from "@/components/agents/StateBadge";
 import { useNow } from "@/hooks/useNow";
-import { formatClock, formatCost, formatCount, shortRepo } from "@/lib/format";
+import { formatClock, formatCost, formatCount, formatDuration, shortRepo } from "@/lib/format";
 import { figuresOf, totalsOf } from "@/lib/numbers";
 import type { RunState } from "@/lib/reduce";
 import { countStates, describeRun } from "@/lib/state";
@@ -17,9 +17,8 @@ type Props = { run: RunState; cards: readonly CardModel[] };
 export const RunFacts = ({ run, cards }: Props) => {
   const { summary, spec } = run;
   const now = useNow(summary?.status === "open");
-  const totals = totalsOf(cards.map((c) => figuresOf(c.attempt, c.summary)));
+  const totals = totalsOf(cards.map((c) => figuresOf(c.attempt, c.summary, c.plain)));
   const commit = commitOf(spec?.source);
-  const until = summary?.finished ?? now;
   const mixed = summary !== undefined && new Set(summary.variations.map((v) => v.state)).size > 1;
   if (!summary) return null;
   return (
@@ -35,7 +34,11 @@ export const RunFacts = ({ run, cards }: Props) => {
       )}
       {spec?.mode === "exec" && <span>command</span>}
       {summary.created != null && (
-        <Fact name="elapsed">{formatClock(until - summary.created)}</Fact>
+        <Fact name="elapsed">
+          {summary.finished == null
+            ? formatClock(now - summary.created)
+            : formatDuration(summary.finished - summary.created)}
+        </Fact>
       )}
       {totals.tokens > 0 && (
         <Fact name="tokens">
