@@ -1,0 +1,58 @@
+//! What `up` says once everything is ready.
+
+use std::net::SocketAddr;
+
+use serde_json::{Value, json};
+
+use super::parts::Need;
+use crate::view::{Paint, Tone};
+
+/// One line for programs.
+pub(super) fn line(need: &Need, http: SocketAddr, nats: bool) -> Value {
+    json!({
+        "http": format!("http://{}", http),
+        "nats": need.nats_url,
+        "nats_is_ours": nats,
+        "data_dir": need.folder.path(),
+        "model": need.choice.default_model,
+        "pid": std::process::id(),
+        "version": env!("CARGO_PKG_VERSION"),
+    })
+}
+
+/// A few lines for people, the address last.
+pub(super) fn block(need: &Need, http: SocketAddr, paint: Paint) -> String {
+    let row = |name: &str, value: &str| {
+        format!(
+            "  {} {value}\n",
+            paint.tone(Tone::Dim, &format!("{name:<6}"))
+        )
+    };
+    let mut text = format!("{}\n", paint.tone(Tone::Bold, "AIdeator is ready"));
+    text.push_str(&row("data", &need.folder.path().display().to_string()));
+    text.push_str(&row("nats", &need.nats_url));
+    let model = if need.choice.default_model.is_empty() {
+        "none: name one with --model"
+    } else {
+        &need.choice.default_model
+    };
+    text.push_str(&row("model", model));
+    if let Some(note) = &need.choice.note {
+        text.push_str(&row("", &paint.tone(Tone::Warn, note)));
+    }
+    if need.allow_exec {
+        text.push_str(&row(
+            "",
+            &paint.tone(
+                Tone::Warn,
+                "mode exec is allowed: runs may execute commands as you",
+            ),
+        ));
+    }
+    text.push_str(&row("try", "aideator run -n 3 \"What is an idea?\""));
+    text.push_str(&format!(
+        "\n  {}\n",
+        paint.tone(Tone::Bold, &format!("http://{}", http))
+    ));
+    text
+}
