@@ -1,0 +1,106 @@
+//! What an edge can be told.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+
+/// Options of the edge.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Config {
+    /// The secret that everyone must send who uses the edge (16 bytes or more). Without it the edge
+    /// serves this machine only.
+    #[arg(
+        long,
+        env = "AIDEATOR_TOKEN",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub token: Option<Token>,
+    /// A further origin whose pages may use the API, such as http://localhost:3000 (repeatable).
+    #[arg(
+        long,
+        env = "AIDEATOR_ALLOW_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<String>,
+    /// Seconds over which open streams are ended when the edge stops.
+    #[arg(
+        long,
+        env = "AIDEATOR_DRAIN_S",
+        value_name = "SECONDS",
+        default_value_t = 2
+    )]
+    pub drain_s: u32,
+}
+
+impl Config {
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_secs(self.drain_s.into())
+    }
+}
+
+/// The secret of an edge.
+#[derive(Clone)]
+pub struct Token(String);
+
+/// Why a text is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a token has 16 bytes or more, all of them visible ASCII characters")]
+pub struct BadToken;
+
+impl FromStr for Token {
+    type Err = BadToken;
+
+    fn from_str(text: &str) -> Result<Self, BadToken> {
+        // As it may stand in a header and in a cookie.
+        let plain = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+        if text.len() >= 16 && text.bytes().all(plain) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(BadToken)
+        }
+    }
+}
+
+impl Token {
+    /// Whether `given` is the secret; takes the same time wherever they differ.
+    #[must_use]
+    pub fn is(&self, given: &str) -> bool {
+        let (secret, given) = (self.0.as_bytes(), given.as_bytes());
+        let differing = secret.iter().enumerate().fold(0, |sum, (at, byte)| {
+            sum | (byte ^ given.get(at).unwrap_or(&0))
+        });
+        differing == 0 && secret.len() == given.len()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_secret_is_it() {
+        let token: Token = "0123456789abcdef".parse().unwrap();
+        assert!(token.is("0123456789abcdef"));
+        for other in [
+            "",
+            "0123456789abcde",
+            "0123456789abcdef0",
+            "0123456789abcdeF",
+        ] {
+            assert!(!token.is(other), "{other}");
+        }
+        assert!("short".parse::<Token>().is_err());
+        assert!("0123456789 abcdef".parse::<Token>().is_err());
+        assert!(!format!("{token:?}").contains("0123"));
+    }
+}

@@ -1,0 +1,23 @@
+//! What all viewers of a run on this edge share.
+//!
+//! [`core`] decides without I/O: what is known to be stored, what is missing and must be read, what
+//! may be shown and when. The [`driver`] feeds it from one core subscription and from Direct Get and
+//! puts its frames, encoded once, into a bounded [`window`] that viewers read from. [`past`] reads a
+//! run up to a place for one reader alone, by the same rules.
+
+pub mod core;
+pub mod frame;
+pub mod lane;
+pub mod message;
+pub mod tail;
+pub mod visible;
+pub mod window;
+
+mod driver;
+mod past;
+mod registry;
+mod source;
+
+pub use past::Past;
+pub use registry::{Hubs, Member};
+pub use source::{Source, Stream};

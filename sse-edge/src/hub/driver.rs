@@ -1,0 +1,250 @@
+//! The task that drives a hub: it does what the core asks and shows what the core says.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aideator_bus::{Error, Live, LiveMessage};
+use futures::future::{BoxFuture, FutureExt as _};
+use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::core::{Core, Input, Output};
+use super::frame::{Frame, Kind};
+use super::message::Message;
+use super::registry::{Hub, Hubs, lock};
+use super::source::Stream;
+use crate::position::Position;
+use crate::resume::{Start, start_at};
+
+/// How long a hub stays after its last viewer has left.
+const LINGER: Duration = Duration::from_secs(30);
+/// Live messages taken in before viewers are woken.
+const AT_ONCE: usize = 256;
+const OPEN_PAUSE: Duration = Duration::from_millis(250);
+const FAR: Duration = Duration::from_secs(3600);
+
+/// Why a hub ends.
+enum Ending {
+    /// Nobody watches, or the edge stops.
+    Left,
+    /// What was shown is not what the stream holds any more; viewers are to begin anew.
+    Broken(&'static str),
+}
+
+enum Done {
+    Read(Input),
+    Stream(Result<Stream, Error>),
+}
+
+/// Runs a hub until nobody has watched it for a while.
+pub(super) async fn drive(hub: Arc<Hub>, wanted: Option<Position>, hubs: Hubs) {
+    let run = hub.source.run().clone();
+    tracing::debug!(run_id = %run, "hub opened");
+    let stop = hubs.stopped().clone();
+    let ending = tokio::select! {
+        ending = follow(&hub, wanted, &hubs) => ending,
+        () = stop.cancelled() => Ending::Left,
+    };
+    if let Ending::Broken(why) = ending {
+        tracing::warn!(run_id = %run, why, "viewers are sent to begin anew");
+    }
+    hubs.forget(&hub, true);
+    lock(&hub.window).closed = true;
+    hub.changed.send_replace(());
+    tracing::debug!(run_id = %run, "hub closed");
+}
+
+async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending {
+    let mut reconnects = hub.source.bus().reconnects();
+    let mut slow = hub.source.bus().slow_consumers();
+    let (live, stream) = loop {
+        reconnects.mark_unchanged();
+        slow.mark_unchanged();
+        match open(hub).await {
+            Ok(opened) => break opened,
+            Err(error) => {
+                tracing::debug!(run_id = %hub.source.run(), %error, "a hub can't open yet");
+                if *hub.viewers.borrow() == 0 && hubs.forget(hub, false) {
+                    return Ending::Left;
+                }
+                sleep(OPEN_PAUSE).await;
+            }
+        }
+    };
+    let start = match start_at(wanted, stream) {
+        Start::At(position) => position,
+        Start::Lost(_) => Position::origin(stream.epoch),
+    };
+    lock(&hub.window).open(stream, start);
+    let mut driver = Driver {
+        hub: Arc::clone(hub),
+        core: Core::follow(start, 0),
+        began: Instant::now(),
+        reads: FuturesUnordered::new(),
+        frames: Vec::new(),
+        joined: 0,
+        gaps: 0,
+    };
+    driver.step(Input::Tick);
+    driver.publish();
+    driver.run(live, stream, reconnects, slow, hubs).await
+}
+
+/// Listens first, so that what is read afterwards leaves no hole.
+async fn open(hub: &Hub) -> Result<(Live, Stream), Error> {
+    let live = hub.source.listen().await?;
+    Ok((live, hub.source.stream().await?))
+}
+
+struct Driver {
+    hub: Arc<Hub>,
+    core: Core,
+    began: Instant,
+    reads: FuturesUnordered<BoxFuture<'static, Done>>,
+    frames: Vec<Frame>,
+    joined: u64,
+    gaps: u64,
+}
+
+impl Driver {
+    async fn run(
+        mut self,
+        mut live: Live,
+        stream: Stream,
+        mut reconnects: watch::Receiver<u64>,
+        mut slow: watch::Receiver<u64>,
+        hubs: &Hubs,
+    ) -> Ending {
+        let mut viewers = self.hub.viewers.subscribe();
+        let mut idle_since = None;
+        loop {
+            if *viewers.borrow_and_update() == 0 {
+                idle_since.get_or_insert_with(Instant::now);
+            } else {
+                idle_since = None;
+            }
+            let leave = idle_since.map_or_else(|| Instant::now() + FAR, |since| since + LINGER);
+            let due = self
+                .core
+                .due()
+                .map(|due| self.began + Duration::from_millis(due));
+            tokio::select! {
+                message = live.next() => match message {
+                    Some(message) => self.hear(message, &mut live),
+                    None => return Ending::Broken("the connection is closed"),
+                },
+                Some(done) = self.reads.next(), if !self.reads.is_empty() => match done {
+                    Done::Read(input) => self.step(input),
+                    Done::Stream(Ok(now)) if now.epoch != stream.epoch => {
+                        return Ending::Broken("the stream is another one");
+                    }
+                    Done::Stream(Ok(now)) if now.last < self.core.consumed().largest() => {
+                        return Ending::Broken("the stream has lost its end");
+                    }
+                    Done::Stream(Ok(_)) => {}
+                    Done::Stream(Err(_)) => self.ask_stream(OPEN_PAUSE),
+                },
+                () = sleep_until(due.unwrap_or(leave)), if due.is_some() => self.step(Input::Tick),
+                Ok(()) = reconnects.changed() => {
+                    self.step(Input::Missed);
+                    self.ask_stream(Duration::ZERO);
+                }
+                Ok(()) = slow.changed() => {
+                    metrics::counter!("aideator_edge_slow_consumer_events_total").increment(1);
+                    self.step(Input::Missed);
+                }
+                Ok(()) = viewers.changed() => {}
+                () = sleep_until(leave), if idle_since.is_some() => {
+                    if hubs.forget(&self.hub, false) {
+                        return Ending::Left;
+                    }
+                }
+            }
+            self.publish();
+        }
+    }
+
+    /// Takes in what was heard, and what else has come meanwhile.
+    fn hear(&mut self, message: LiveMessage, live: &mut Live) {
+        let mut next = Some(message);
+        let mut taken = 0;
+        while let Some(LiveMessage { stored, previous }) = next.take() {
+            if let Some(message) = Message::read(stored) {
+                self.step(Input::Live { message, previous });
+            }
+            taken += 1;
+            if taken < AT_ONCE {
+                next = live.next().now_or_never().flatten();
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Output { frames, reads } = self.core.step(input, now);
+        self.frames.extend(frames);
+        for read in reads {
+            let source = self.hub.source.clone();
+            let reading = async move { Done::Read(source.read(read).await) };
+            self.reads.push(Box::pin(reading));
+        }
+    }
+
+    /// Is it still the stream that was shown?
+    fn ask_stream(&mut self, pause: Duration) {
+        let source = self.hub.source.clone();
+        let asking = async move {
+            sleep(pause).await;
+            Done::Stream(source.stream().await)
+        };
+        self.reads.push(Box::pin(asking));
+    }
+
+    /// Shows what is to be shown and wakes the viewers, if anything changed for them.
+    fn publish(&mut self) {
+        let joined = lock(&self.hub.window).joined;
+        if joined != self.joined {
+            self.joined = joined;
+            self.step(Input::Joined);
+        }
+        self.measure();
+        let mut window = lock(&self.hub.window);
+        let mut changed = !self.frames.is_empty();
+        for frame in self.frames.drain(..) {
+            window.push(frame.encode(), frame.position);
+        }
+        window.consumed = self.core.consumed();
+        let mut note = |seen: bool, is: bool| {
+            changed |= seen != is;
+            is
+        };
+        window.known = note(window.known, self.core.is_known());
+        window.caught_up = note(window.caught_up, self.core.is_caught_up());
+        let ended = self.core.ended().filter(|_| window.joined == self.joined);
+        note(window.ended.is_some(), ended.is_some());
+        window.ended = ended;
+        drop(window);
+        if changed {
+            self.hub.changed.send_replace(());
+        }
+    }
+
+    fn measure(&mut self) {
+        metrics::counter!("aideator_edge_frames_total").increment(self.frames.len() as u64);
+        let gaps = self.core.gaps();
+        metrics::counter!("aideator_edge_gaps_total").increment(gaps - self.gaps);
+        self.gaps = gaps;
+        if !self.core.is_caught_up() {
+            return;
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let now = now.unwrap_or_default().as_secs_f64();
+        for frame in &self.frames {
+            if matches!(frame.kind, Kind::Out(_)) {
+                let latency = (now - frame.ts as f64 / 1000.0).max(0.0);
+                metrics::histogram!("aideator_edge_live_latency_seconds").record(latency);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The edge of AIdeator: the HTTP API, event streams for viewers, and the web interface.
+//!
+//! Any edge can serve any run at any time: it keeps nothing that a restart would miss. It never makes
+//! a JetStream consumer; a viewer costs a cursor into frames that are shared.
+//!
+//! Start reading at [`run`], then [`viewer`] (one viewer), [`hub`] (what viewers of a run share) and
+//! [`hub::core`] (the rules, without I/O).
+
+#![warn(missing_docs)]
+
+pub mod api;
+pub mod config;
+pub mod error;
+pub mod hub;
+pub mod position;
+pub mod problem;
+pub mod pulse;
+pub mod resume;
+pub mod run;
+mod telemetry;
+pub mod viewer;
+
+pub use config::Config;
+pub use error::Error;
+pub use run::{Deps, run};

@@ -1,0 +1,194 @@
+//! What went wrong, for whoever asked: problem documents (RFC 9457), and the one place where a fault
+//! becomes an HTTP status.
+
+use aideator_bus::{AppendError, Error as BusError};
+use aideator_contract::{Code, Reason, RunId};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+use thiserror::Error;
+
+/// The media type of a problem document.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// Why a request is not answered as its sender hoped.
+#[derive(Debug, Error)]
+pub enum Problem {
+    /// The request can't be used, in the contract's words.
+    #[error("{0}")]
+    Reason(#[from] Reason),
+    /// The position is none.
+    #[error("{0}")]
+    Position(#[from] crate::position::Malformed),
+    /// The body is larger than the limit.
+    #[error("the body has more than {0} bytes")]
+    TooLarge(usize),
+    /// The body is not JSON by its own account.
+    #[error("send the body as application/json")]
+    MediaType,
+    /// There is nothing at this address.
+    #[error("there is nothing at this address")]
+    NotFound,
+    /// The address does not do that.
+    #[error("this address does not do that")]
+    Method,
+    /// A foreign host or origin on a loopback edge.
+    #[error("{0}")]
+    Forbidden(&'static str),
+    /// A token is needed.
+    #[error("a token is needed: send `Authorization: Bearer <token>`")]
+    Unauthorized,
+    /// Somebody behind the edge is away.
+    #[error("{0}")]
+    Away(&'static str),
+    /// NATS is away or has no room.
+    #[error("{0}")]
+    Storage(String),
+    /// Something that should not be.
+    #[error("the edge can't answer this; its log says why")]
+    Internal,
+}
+
+impl Problem {
+    /// There is no such run.
+    #[must_use]
+    pub fn unknown_run(run: &RunId) -> Self {
+        let words = format!("there is no run {run}; it may never have been, or is no longer kept");
+        Self::Reason(Reason::new(Code::UnknownRun, words))
+    }
+
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Reason(reason) => status_of(&reason.code),
+            Self::Position(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Away(_) | Self::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Its code, for programs.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match self {
+            Self::Reason(reason) => reason.code.wire(),
+            Self::Position(_) => "bad-position".into(),
+            Self::TooLarge(_) => Code::TooLarge.wire(),
+            Self::MediaType => "media-type".into(),
+            Self::NotFound => "not-found".into(),
+            Self::Method => "method".into(),
+            Self::Forbidden(_) => "forbidden".into(),
+            Self::Unauthorized => "unauthorized".into(),
+            Self::Away(_) | Self::Storage(_) => "unavailable".into(),
+            Self::Internal => Code::Internal.wire(),
+        }
+    }
+
+    /// The problem document.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let status = self.status();
+        json!({
+            "type": "about:blank",
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "detail": self.to_string(),
+            "code": self.code(),
+        })
+    }
+}
+
+fn status_of(code: &Code) -> StatusCode {
+    match code {
+        Code::BadJson => StatusCode::BAD_REQUEST,
+        Code::UnknownRun => StatusCode::NOT_FOUND,
+        Code::Conflict | Code::AlreadyFinished | Code::NotFinished => StatusCode::CONFLICT,
+        Code::QueueFull | Code::RequesterLimit => StatusCode::TOO_MANY_REQUESTS,
+        Code::StorageFull | Code::Quota => StatusCode::SERVICE_UNAVAILABLE,
+        Code::ExecNotAllowed => StatusCode::FORBIDDEN,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Code::Waiting
+        | Code::UnknownField
+        | Code::BadValue
+        | Code::TooLarge
+        | Code::BadRunId
+        | Code::UnknownVariation
+        | Code::RepositoryAddress
+        | Code::PrivateAddress
+        | Code::RepositoryNotFound
+        | Code::RepositoryUnreachable
+        | Code::RefNotFound
+        | Code::UnknownModel
+        | Code::NewerVersion
+        | Code::Vanished
+        | Code::Exited
+        | Code::Killed
+        | Code::LaunchFailed
+        | Code::StartTimeout
+        | Code::Deadline
+        | Code::Superseded
+        | Code::NoModelKey
+        | Code::WrongModelKey
+        | Code::RateLimited
+        | Code::ContextTooLong
+        | Code::ModelUnreachable
+        | Code::ModelError
+        | Code::ScriptError
+        | Code::CloneFailed
+        | Code::RepositoryTooLarge
+        | Code::HandsFailed
+        | Code::CommandFailed
+        | Code::Requested
+        | Code::Other(_) => StatusCode::UNPROCESSABLE_ENTITY,
+    }
+}
+
+impl From<BusError> for Problem {
+    fn from(error: BusError) -> Self {
+        tracing::warn!(%error, "NATS did not answer a request's read");
+        if error.is_transient() {
+            Self::Away("NATS does not answer; try again in a moment")
+        } else {
+            Self::Internal
+        }
+    }
+}
+
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        tracing::warn!(%error, "a command could not be stored");
+        match error {
+            AppendError::Full(_) => {
+                Self::Storage("the storage of requests is full; try later".into())
+            }
+            AppendError::TooLarge(_) => Self::TooLarge(aideator_contract::limits::REQUEST_BYTES),
+            AppendError::Undecided(_) | AppendError::Unreachable(_) => {
+                Self::Away("NATS does not answer; try again in a moment")
+            }
+            AppendError::Conflict(_) | AppendError::Refused(_) | AppendError::Other { .. } => {
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status(), self.document().to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if matches!(self, Self::Unauthorized) {
+            let bearer = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}

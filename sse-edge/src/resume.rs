@@ -1,0 +1,81 @@
+//! Where a viewer goes on. All pure.
+
+use aideator_contract::{Status, Summary};
+
+use crate::hub::Stream;
+use crate::position::{Malformed, Position, Track};
+
+/// The position a viewer asks for: the `Last-Event-ID` header, else the query's.
+///
+/// # Errors
+/// The text is no position.
+pub fn wanted(header: Option<&str>, query: Option<&str>) -> Result<Option<Position>, Malformed> {
+    let given = [header, query].into_iter().flatten();
+    match given.map(str::trim).find(|text| !text.is_empty()) {
+        Some(text) => text.parse().map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Where a viewer begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// There.
+    At(Position),
+    /// At the beginning, after it was told why: what it has seen is not what this stream holds.
+    Lost(&'static str),
+}
+
+/// Where a viewer that asks for `wanted` begins in `stream`.
+#[must_use]
+pub fn start_at(wanted: Option<Position>, stream: Stream) -> Start {
+    match wanted {
+        None => Start::At(Position::origin(stream.epoch)),
+        Some(position) if position.epoch != stream.epoch => Start::Lost(
+            "the stream was made anew; what is kept of the run follows from its beginning",
+        ),
+        Some(position) if position.shown.largest() > stream.last => Start::Lost(
+            "the stream has lost its end; what is kept of the run follows from its beginning",
+        ),
+        Some(position) => Start::At(position),
+    }
+}
+
+/// Whether a viewer at `position` has been shown a run all of which is over, while the last entry of
+/// the state log is `summary` at `sequence`. The end of every output was shown before that entry.
+#[must_use]
+pub fn covers_end(position: &Position, epoch: u64, sequence: u64, summary: &Summary) -> bool {
+    position.epoch == epoch
+        && position.shown.get(Track::State) == sequence
+        && matches!(summary.status, Status::Finished | Status::Rejected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(epoch: u64, sequence: u64) -> Position {
+        let mut position = Position::origin(epoch);
+        position.shown.set(Track::State, sequence);
+        position
+    }
+
+    #[test]
+    fn the_header_beats_the_query() {
+        let (header, query) = (at(1, 5).to_string(), at(1, 7).to_string());
+        assert_eq!(wanted(Some(&header), Some(&query)), Ok(Some(at(1, 5))));
+        assert_eq!(wanted(None, Some(&query)), Ok(Some(at(1, 7))));
+        assert_eq!(wanted(Some(""), Some(&query)), Ok(Some(at(1, 7))));
+        assert_eq!(wanted(None, None), Ok(None));
+        assert_eq!(wanted(Some("nonsense"), Some(&query)), Err(Malformed));
+    }
+
+    #[test]
+    fn a_foreign_epoch_and_a_lost_end_are_gaps() {
+        let stream = Stream { epoch: 1, last: 9 };
+        assert_eq!(start_at(None, stream), Start::At(at(1, 0)));
+        assert_eq!(start_at(Some(at(1, 9)), stream), Start::At(at(1, 9)));
+        assert!(matches!(start_at(Some(at(2, 9)), stream), Start::Lost(_)));
+        assert!(matches!(start_at(Some(at(1, 10)), stream), Start::Lost(_)));
+    }
+}

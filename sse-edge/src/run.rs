@@ -1,0 +1,104 @@
+//! An edge from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aideator_bus::Bus;
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::api::{self, App};
+use crate::config::Config;
+use crate::error::Error;
+use crate::hub::Hubs;
+use crate::hub::window::Bounds;
+use crate::pulse::Pulse;
+use crate::telemetry;
+
+/// How long requests in hand may take after the streams have ended.
+const CLOSING: Duration = Duration::from_secs(3);
+
+/// What an edge needs from outside.
+#[derive(Debug)]
+pub struct Deps {
+    /// Where it is to serve.
+    pub listener: TcpListener,
+    /// The NATS connection for the live tail and questions.
+    pub live: Bus,
+    /// Another one for bulk reads, so that they can't hold up the live tail.
+    pub bulk: Bus,
+}
+
+/// Serves until `shutdown`, then lets go of the viewers, who come back to another edge.
+///
+/// # Errors
+/// The edge may not serve there, or its socket failed.
+pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Result<(), Error> {
+    let address = deps.listener.local_addr().map_err(Error::Socket)?;
+    if !address.ip().is_loopback() && config.token.is_none() {
+        return Err(Error::TokenNeeded(address));
+    }
+    let recorder = telemetry::recorder();
+    let pulse = Arc::new(Pulse::new(config.drain()));
+    let hubs = Hubs::new(deps.live.clone(), deps.bulk, Bounds::default());
+    let app = App {
+        bus: deps.live,
+        hubs: hubs.clone(),
+        pulse: Arc::clone(&pulse),
+    };
+    let mut tasks = JoinSet::new();
+    let beating = Arc::clone(&pulse);
+    tasks.spawn(async move {
+        beating
+            .beat(|| {
+                if let Some(recorder) = recorder {
+                    recorder.run_upkeep();
+                }
+            })
+            .await;
+    });
+    tracing::info!(%address, "the edge serves");
+    let served = serve(deps.listener, api::router(app), &config, &pulse, shutdown).await;
+    hubs.close().await;
+    served
+}
+
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    config: &Config,
+    pulse: &Pulse,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let listener = listener.tap_io(|socket| {
+        // Tokens are small and each is due at once.
+        let _ = socket.set_nodelay(true);
+    });
+    let quiet = CancellationToken::new();
+    let closing = quiet.clone();
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(async move { closing.cancelled().await });
+    let mut server = std::pin::pin!(server.into_future());
+    tokio::select! {
+        served = &mut server => return served.map_err(Error::Socket),
+        () = shutdown.cancelled() => {}
+    }
+    // Not ready first; then streams end one by one; then nobody new is let in.
+    pulse.stop();
+    tokio::select! {
+        served = &mut server => return served.map_err(Error::Socket),
+        () = sleep(config.drain()) => {}
+    }
+    quiet.cancel();
+    match timeout(CLOSING, server).await {
+        Ok(served) => served.map_err(Error::Socket),
+        Err(_) => {
+            tracing::warn!("some requests were not answered in time and are cut");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A viewer and a client that know nothing but HTTP.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+
+use crate::world::soon;
+
+/// An answer whose body is read as it comes.
+pub struct Answer {
+    pub status: u16,
+    pub headers: BTreeMap<String, String>,
+    body: BufReader<TcpStream>,
+}
+
+/// An event of an event stream.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Event {
+    pub name: String,
+    pub id: String,
+    pub data: String,
+}
+
+/// Sends a request. HTTP/1.0, so that the body comes as it is and ends with the connection.
+pub async fn send(
+    edge: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut socket = soon(TcpStream::connect(edge)).await.unwrap();
+    let mut request = format!(
+        "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n",
+        body.len()
+    );
+    if !headers.iter().any(|(name, _)| *name == "host") {
+        request += &format!("host: {edge}\r\n");
+    }
+    for (name, value) in headers {
+        request += &format!("{name}: {value}\r\n");
+    }
+    request += "\r\n";
+    request += body;
+    socket.write_all(request.as_bytes()).await.unwrap();
+    let mut body = BufReader::new(socket);
+    let mut line = String::new();
+    soon(body.read_line(&mut line)).await.unwrap();
+    let status = line.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut headers = BTreeMap::new();
+    loop {
+        line.clear();
+        soon(body.read_line(&mut line)).await.unwrap();
+        let Some((name, value)) = line.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_lowercase(), value.to_owned());
+    }
+    Answer {
+        status,
+        headers,
+        body,
+    }
+}
+
+pub async fn get(edge: SocketAddr, path: &str) -> Answer {
+    send(edge, "GET", path, &[], "").await
+}
+
+/// Follows a run from the event with this id (empty: from its beginning).
+pub async fn follow(edge: SocketAddr, run: &str, id: &str) -> Answer {
+    let path = format!("/api/v1/runs/{run}/stream");
+    send(edge, "GET", &path, &[("last-event-id", id)], "").await
+}
+
+impl Answer {
+    pub async fn text(mut self) -> String {
+        let mut text = String::new();
+        soon(self.body.read_to_string(&mut text)).await.unwrap();
+        text
+    }
+
+    pub async fn json(self) -> Value {
+        serde_json::from_str(&self.text().await).unwrap()
+    }
+
+    /// The next event; comments and hints are passed over. `None` at the end.
+    pub async fn event(&mut self) -> Option<Event> {
+        let mut event = Event::default();
+        let mut any = false;
+        loop {
+            let mut line = String::new();
+            if soon(self.body.read_line(&mut line)).await.unwrap_or(0) == 0 {
+                return None;
+            }
+            match line.trim_end_matches('\n') {
+                "" if any => return Some(event),
+                "" => {}
+                line => match line.split_once(": ").unwrap() {
+                    ("event", name) => event.name = name.to_owned(),
+                    ("id", id) => event.id = id.to_owned(),
+                    ("data", data) => {
+                        any = true;
+                        event.data += data;
+                    }
+                    _ => {}
+                },
+            }
+        }
+    }
+
+    /// All events up to and with the first called `name`.
+    pub async fn until(&mut self, name: &str) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.event().await.expect("the stream ended early");
+            let last = event.name == name;
+            events.push(event);
+            if last {
+                return events;
+            }
+        }
+    }
+}
+
+/// The text of a variation in events, by attempt and `n` as a viewer reads them.
+pub fn text_of(events: &[Event], variation: u64) -> String {
+    let mut last = (0, None);
+    let mut text = String::new();
+    for event in events.iter().filter(|event| event.name.is_empty()) {
+        let json: Value = serde_json::from_str(&event.data).unwrap();
+        let at = (json["attempt"].as_u64().unwrap(), json["n"].as_u64());
+        if json["variation"] == variation && at > last {
+            last = at;
+            text += json["delta"].as_str().unwrap_or_default();
+        }
+    }
+    text
+}

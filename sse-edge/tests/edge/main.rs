@@ -1,0 +1,7 @@
+//! The edge against a real nats-server, as the restricted user it has in production.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod client;
+mod stream;
+mod world;
