@@ -29,6 +29,8 @@ pub(super) struct Workspace {
 impl Workspace {
     /// Makes the folders.
     pub(super) fn make(root: &Path) -> std::io::Result<Self> {
+        // Programs run in folders of their own, where a relative path means something else.
+        let root = std::path::absolute(root)?;
         let workspace = Self {
             repo: root.join("repo"),
             home: root.join("home"),

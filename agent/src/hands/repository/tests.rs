@@ -190,3 +190,11 @@ fn a_commit_is_hexadecimal_and_whole() {
     assert!(!is_commit("--upload-pack=touch /tmp/x aaaaaaaaaaaaaaa"));
     assert!(!is_commit("a1"));
 }
+
+#[test]
+fn a_workspace_named_relatively_is_the_same_from_everywhere() {
+    let root = tempfile::tempdir_in(".").unwrap();
+    let relative = Path::new(root.path().file_name().unwrap());
+    let workspace = Workspace::make(relative).unwrap();
+    assert!(workspace.home.is_absolute() && workspace.repo.is_absolute());
+}
