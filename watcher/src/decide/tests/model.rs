@@ -1,0 +1,417 @@
+//! A run in memory: whatever its agents, the submitter and crashes do, the watcher ends each
+//! attempt once, and truthfully.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// The subjects of one run, each the list of its messages with their sequences.
+#[derive(Debug, Clone)]
+struct World {
+    now: u64,
+    sequence: u64,
+    states: Vec<(u64, StateMessage)>,
+    key: Option<u64>,
+    parts: Vec<Part>,
+}
+
+/// A variation.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    records: Vec<(u64, AttemptRecord)>,
+    reports: Vec<(Attempt, Report)>,
+    outs: Vec<(Attempt, u64)>,
+    process: Option<(Attempt, Process)>,
+    /// The attempts that came to their end.
+    ended: Vec<Attempt>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Process {
+    Alive,
+    Gone(Observation),
+}
+
+/// What others do.
+#[derive(Debug, Clone, Copy)]
+enum Deed {
+    Open,
+    Start,
+    Schedule,
+    Cancel,
+    PutKey,
+    Retry,
+    Ready,
+    FirstToken,
+    Say,
+    Done(bool),
+    Exit(i32),
+    Kill,
+    Vanish,
+    RefuseToLaunch,
+    Wait(u64),
+    LoseKey,
+}
+
+/// What the watcher does meanwhile. It reads in stages, between which the world goes on; it
+/// applies what it decided, perhaps when that is no longer so; it crashes anywhere.
+#[derive(Debug, Clone, Copy)]
+enum Watch {
+    Read,
+    Apply,
+    Crash,
+}
+
+/// Key, state, records, reports and outputs, processes: the world as it was when each was read.
+const STAGES: usize = 5;
+
+impl World {
+    fn new(variations: usize) -> Self {
+        let summary = Summary::accepted(&spec(variations), "s".into(), 1, at(0));
+        let change = Change::Accepted {
+            spec: Box::new(spec(variations)),
+        };
+        Self {
+            now: 0,
+            sequence: 2,
+            states: vec![(2, StateMessage::new(run(), at(0), change, summary))],
+            key: Some(1),
+            parts: vec![Part::default(); variations],
+        }
+    }
+
+    fn last(&self) -> &(u64, StateMessage) {
+        self.states.last().expect("it begins with one")
+    }
+
+    fn summary(&self) -> &Summary {
+        &self.last().1.summary
+    }
+
+    fn store(&mut self) -> u64 {
+        self.sequence += 1;
+        self.sequence
+    }
+
+    fn say(&mut self, summary: Summary, change: Change) {
+        let sequence = self.store();
+        let message = StateMessage::new(run(), at(self.now), change, summary);
+        self.states.push((sequence, message));
+    }
+
+    /// Applies an effect by compare-and-set, checking what must hold whenever one succeeds.
+    fn apply(&mut self, effect: Effect) -> bool {
+        match effect {
+            Effect::KeepOpen => self.key = Some(self.store()),
+            Effect::DropOpen { revision } => {
+                if self.key != Some(revision) {
+                    return false;
+                }
+                self.key = None;
+            }
+            Effect::Close {
+                variation,
+                record,
+                after,
+            } => {
+                let part = &self.parts[variation.index()];
+                if part.records.last().map(|(sequence, _)| *sequence) != Some(after) {
+                    return false;
+                }
+                let sequence = self.store();
+                self.parts[variation.index()]
+                    .records
+                    .push((sequence, record));
+            }
+            Effect::Move { message, after } => {
+                if self.last().0 != after {
+                    return false;
+                }
+                self.check(&message);
+                let sequence = self.store();
+                self.states.push((sequence, *message));
+            }
+        }
+        true
+    }
+
+    fn check(&mut self, message: &StateMessage) {
+        let Change::Moved {
+            variation,
+            attempt,
+            to,
+            ..
+        } = &message.change
+        else {
+            panic!("the watcher only moves");
+        };
+        if !to.is_terminal() {
+            return;
+        }
+        let part = &mut self.parts[variation.index()];
+        assert!(!part.ended.contains(attempt), "it ends twice");
+        part.ended.push(*attempt);
+        let (_, record) = part.records.last().expect("it was opened");
+        assert!(
+            record.attempt == *attempt && !record.is_open(*attempt),
+            "closed precedes terminal"
+        );
+        let last_word = part.reports.iter().find_map(|(of, report)| match report {
+            Report::Done(done) if of == attempt => Some(&done.outcome),
+            _ => None,
+        });
+        match last_word {
+            Some(Outcome::Succeeded) => assert_eq!(*to, State::Succeeded),
+            Some(_) => assert_eq!(*to, State::Failed),
+            None => assert_ne!(*to, State::Succeeded, "nobody said so"),
+        }
+        let end = part.outs.iter().rev().find(|(of, _)| of == attempt);
+        let told = message.summary.variations[variation.index()].end;
+        assert_eq!(
+            told,
+            Some(end.map_or(0, |(_, sequence)| *sequence)),
+            "the end of its output"
+        );
+    }
+
+    fn open(&self, index: usize) -> Option<Attempt> {
+        let (_, record) = self.parts[index].records.last()?;
+        record.is_open(record.attempt).then_some(record.attempt)
+    }
+
+    /// The attempt whose agent lives, may write, and has not given its last word.
+    fn speaker(&self, index: usize) -> Option<Attempt> {
+        let attempt = self.open(index)?;
+        let part = &self.parts[index];
+        let last_word =
+            |(of, report): &(Attempt, Report)| *of == attempt && matches!(report, Report::Done(_));
+        let alive = part.process == Some((attempt, Process::Alive));
+        (alive && !part.reports.iter().any(last_word)).then_some(attempt)
+    }
+
+    fn report(&mut self, index: usize, report: Report) {
+        if let Some(attempt) = self.speaker(index) {
+            self.store();
+            self.parts[index].reports.push((attempt, report));
+        }
+    }
+
+    fn gone(&mut self, index: usize, how: Observation) {
+        if let Some((_, process @ Process::Alive)) = &mut self.parts[index].process {
+            *process = Process::Gone(how);
+        }
+    }
+
+    fn submit(&mut self, index: usize, to: State) {
+        let wanted = Move {
+            variation: variation(index),
+            attempt: self.summary().variations[index].attempt,
+            to,
+            reason: None,
+            ending: None,
+            command: None,
+            at: at(self.now),
+        };
+        if let Ok((summary, change)) = self.summary().moved(wanted) {
+            self.say(summary, change);
+        }
+    }
+
+    fn happen(&mut self, index: usize, deed: Deed) {
+        let now = self.summary().variations[index].clone();
+        let opened = self.parts[index].records.last().map(|(_, r)| r.attempt) == Some(now.attempt);
+        match deed {
+            Deed::Open if now.state == State::Queued && !opened => {
+                let attempt = spec(5)
+                    .attempt(&run(), variation(index), now.attempt, 1)
+                    .unwrap();
+                let record = AttemptRecord::opened(attempt, at(self.now));
+                let sequence = self.store();
+                self.parts[index].records.push((sequence, record));
+            }
+            Deed::Start if opened => {
+                let process = &mut self.parts[index].process;
+                if !matches!(process, Some((attempt, _)) if *attempt == now.attempt) {
+                    *process = Some((now.attempt, Process::Alive));
+                }
+            }
+            Deed::Schedule if opened => self.submit(index, State::Scheduling),
+            Deed::Cancel if opened => self.submit(index, State::Cancelling),
+            Deed::Cancel if now.state == State::Queued => self.submit(index, State::Cancelled),
+            Deed::PutKey => self.key = Some(self.store()),
+            Deed::Retry => {
+                let request = self.sequence + 1000;
+                let retried = self
+                    .summary()
+                    .retried(variation(index), request, at(self.now));
+                if let Ok((summary, change)) = retried {
+                    self.say(summary, change);
+                }
+            }
+            Deed::Ready => self.report(index, Report::Ready),
+            Deed::FirstToken => self.report(index, Report::FirstToken { ttft_ms: 1 }),
+            Deed::Say => {
+                if let Some(attempt) = self.speaker(index) {
+                    let sequence = self.store();
+                    self.parts[index].outs.push((attempt, sequence));
+                }
+            }
+            Deed::Done(true) => self.report(index, done(Outcome::Succeeded)),
+            Deed::Done(false) => {
+                let reason = Reason::new(Code::ModelError, "no");
+                self.report(index, done(Outcome::Failed { reason }));
+            }
+            Deed::Exit(code) => self.gone(index, exited(Some(code), None)),
+            Deed::Kill => self.gone(index, exited(None, Some(9))),
+            Deed::Vanish => self.gone(index, Observation::Vanished),
+            Deed::RefuseToLaunch => {
+                let absent = self.parts[index]
+                    .process
+                    .is_none_or(|(a, _)| a != now.attempt);
+                if let Some(attempt) = self.open(index).filter(|_| absent && opened) {
+                    let reason = Reason::new(Code::LaunchFailed, "no");
+                    let cause = Cause::NotStarted { reason };
+                    let record = AttemptRecord::closed(attempt, cause, at(self.now));
+                    let sequence = self.store();
+                    self.parts[index].records.push((sequence, record));
+                }
+            }
+            Deed::Wait(seconds) => self.now += seconds * SECOND,
+            Deed::LoseKey if self.summary().status == Status::Open => self.key = None,
+            Deed::Open | Deed::Start | Deed::Schedule | Deed::Cancel | Deed::LoseKey => {}
+        }
+    }
+
+    /// The watcher alone, until it has nothing to do.
+    fn settle(&mut self) {
+        for _ in 0..100 {
+            let stages = vec![self.clone(); STAGES];
+            let Some(effect) = next(&view_of(&stages), &Limits::default()) else {
+                return;
+            };
+            assert!(self.apply(effect), "nobody interferes");
+        }
+        panic!("it does not settle");
+    }
+}
+
+/// What the watcher reads, each part from the world as it was at its stage.
+fn view_of(stages: &[World]) -> View {
+    let [keys, states, records, words, processes] = stages else {
+        panic!("{} stages", stages.len());
+    };
+    let (sequence, state) = states.last().clone();
+    let of = |(index, now): (usize, &VariationSummary)| {
+        let record = records.parts[index].records.last().cloned();
+        let current = record.as_ref().filter(|(_, r)| r.attempt == now.attempt);
+        let closed = current.is_some_and(|(_, r)| !r.is_open(now.attempt));
+        let report = words.parts[index].reports.last();
+        let out = words.parts[index].outs.last();
+        VariationView {
+            variation: variation(index),
+            report: report
+                .filter(|(attempt, _)| current.is_some() && *attempt == now.attempt)
+                .map(|(_, report)| report.clone()),
+            out: out
+                .filter(|(attempt, _)| closed && *attempt == now.attempt)
+                .map_or(0, |(_, sequence)| *sequence),
+            observation: match processes.parts[index].process {
+                Some((attempt, Process::Alive)) if attempt == now.attempt => Observation::Running,
+                Some((attempt, Process::Gone(how))) if attempt == now.attempt => how,
+                _ => Observation::NotStarted,
+            },
+            record,
+        }
+    };
+    View {
+        run: run(),
+        open_key: keys.key,
+        sequence,
+        variations: (state.summary.variations.iter().enumerate())
+            .filter(|(_, now)| !now.state.is_terminal())
+            .map(of)
+            .collect(),
+        state,
+        now: at(processes.now),
+    }
+}
+
+fn deed() -> impl Strategy<Value = Deed> {
+    prop_oneof![
+        3 => Just(Deed::Open),
+        3 => Just(Deed::Start),
+        2 => Just(Deed::Schedule),
+        1 => Just(Deed::Cancel),
+        1 => Just(Deed::PutKey),
+        1 => Just(Deed::Retry),
+        2 => Just(Deed::Ready),
+        2 => Just(Deed::FirstToken),
+        3 => Just(Deed::Say),
+        2 => any::<bool>().prop_map(Deed::Done),
+        1 => (0..3).prop_map(Deed::Exit),
+        1 => Just(Deed::Kill),
+        1 => Just(Deed::Vanish),
+        1 => Just(Deed::RefuseToLaunch),
+        1 => (1u64..400).prop_map(Deed::Wait),
+        1 => Just(Deed::LoseKey),
+    ]
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Deed(usize, Deed),
+    Watch(Watch),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        10 => ((0..3usize), deed()).prop_map(|(index, deed)| Step::Deed(index, deed)),
+        15 => Just(Step::Watch(Watch::Read)),
+        5 => Just(Step::Watch(Watch::Apply)),
+        1 => Just(Step::Watch(Watch::Crash)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_attempt_ends_once_after_closed_and_by_its_last_word(
+        variations in 1usize..4,
+        steps in prop::collection::vec(step(), 0..150),
+    ) {
+        let mut world = World::new(variations);
+        let mut stages: Vec<World> = Vec::new();
+        let mut decided: Option<Effect> = None;
+        for step in steps {
+            match step {
+                Step::Deed(index, deed) => world.happen(index % variations, deed),
+                Step::Watch(Watch::Read) => {
+                    stages.push(world.clone());
+                    if stages.len() == STAGES {
+                        decided = next(&view_of(&stages), &Limits::default());
+                        stages.clear();
+                    }
+                }
+                Step::Watch(Watch::Apply) => {
+                    if let Some(effect) = decided.take() {
+                        world.apply(effect);
+                    }
+                }
+                Step::Watch(Watch::Crash) => (stages, decided) = (Vec::new(), None),
+            }
+        }
+        // From here on nobody does anything, and time passes.
+        world.settle();
+        world.now += 100_000 * SECOND;
+        world.settle();
+        for (index, part) in world.parts.iter().enumerate() {
+            let now = &world.summary().variations[index];
+            let opened = part.records.last().is_some_and(|(_, r)| r.attempt == now.attempt);
+            prop_assert!(!opened || now.state.is_terminal(), "{now:?}");
+        }
+        let over = world.summary().variations.iter().all(|v| v.state.is_terminal());
+        prop_assert_eq!(world.summary().status == Status::Finished, over);
+        prop_assert_eq!(world.key.is_none(), over, "the key is there exactly while it is open");
+    }
+}
