@@ -6,14 +6,16 @@ use aideator_bus::publisher::{Action, Failure, Input, Machine, OutSeen, Speaker}
 use aideator_contract::local::AttemptName;
 use aideator_contract::report::{Done, Outcome};
 use aideator_contract::{
-    AttemptRecord, Event, OutMessage, Report, Subject, Timestamp, UsageSource, Usage,
+    AttemptRecord, Event, OutMessage, Report, Subject, Timestamp, Usage, UsageSource,
 };
 
 use crate::world::{Lost, Process, Seen, World};
 
 /// What the model says: the same words for every attempt of a variation.
 pub(crate) fn words(name: &AttemptName, count: usize) -> Vec<String> {
-    (0..count).map(|i| format!("{}{}w{i} ", name.run, name.variation)).collect()
+    (0..count)
+        .map(|i| format!("{}{}w{i} ", name.run, name.variation))
+        .collect()
 }
 
 /// Another process of an attempt. Only the first is seen from outside.
@@ -22,7 +24,8 @@ pub(crate) fn born(world: &Rc<World>, name: &AttemptName, seen: bool) {
     let (this, attempt) = (Rc::clone(world), name.clone());
     world.spawn(Process::Agent(name.clone(), instance), async move {
         let code = speak(&this, &attempt, instance).await;
-        if seen && let Some(state) = this.processes.borrow_mut().get_mut(&attempt)
+        if seen
+            && let Some(state) = this.processes.borrow_mut().get_mut(&attempt)
             && *state == Seen::Running
         {
             *state = Seen::Exited(code);
@@ -33,20 +36,32 @@ pub(crate) fn born(world: &Rc<World>, name: &AttemptName, seen: bool) {
 /// The process that is seen ends; a second one of the attempt, which nobody sees, goes on.
 pub(crate) fn kill(world: &World, name: &AttemptName, how: Seen) {
     let mut processes = world.processes.borrow_mut();
-    if let Some(state) = processes.get_mut(name).filter(|state| **state == Seen::Running) {
+    if let Some(state) = processes
+        .get_mut(name)
+        .filter(|state| **state == Seen::Running)
+    {
         *state = how;
         // Now and then only the sight is lost: the process lives, a zombie.
         if !world.fault(25.0) {
-            world.doomed.borrow_mut().push(Process::Agent(name.clone(), u64::MAX));
+            world
+                .doomed
+                .borrow_mut()
+                .push(Process::Agent(name.clone(), u64::MAX));
         }
     }
 }
 
 async fn speak(world: &Rc<World>, name: &AttemptName, instance: u64) -> i32 {
-    let AttemptName { run, variation, attempt } = name;
+    let AttemptName {
+        run,
+        variation,
+        attempt,
+    } = name;
     let subject = Subject::attempt(run, *variation);
     let fence = loop {
-        let Some(stored) = world.replica(&subject).await else { continue };
+        let Some(stored) = world.replica(&subject).await else {
+            continue;
+        };
         let record: AttemptRecord = serde_json::from_slice(&stored.payload).unwrap();
         if record.is_open(*attempt) {
             break stored.sequence;
@@ -93,13 +108,35 @@ fn say(world: &World, name: &AttemptName, machine: &mut Machine, rest: &mut Vec<
     let told = world.told.borrow().contains(name);
     match rest.pop().filter(|_| !told) {
         Some(delta) => {
-            machine.push(Event::TextDelta { id: "t".into(), delta }, now).unwrap();
+            machine
+                .push(
+                    Event::TextDelta {
+                        id: "t".into(),
+                        delta,
+                    },
+                    now,
+                )
+                .unwrap();
             false
         }
         None => {
-            let outcome = if told { Outcome::Cancelled } else { Outcome::Succeeded };
-            machine.push(Event::Finish { finish_reason: "stop".into() }, now).unwrap();
-            machine.report(Report::Done(Box::new(last_word(machine, outcome, now))), now);
+            let outcome = if told {
+                Outcome::Cancelled
+            } else {
+                Outcome::Succeeded
+            };
+            machine
+                .push(
+                    Event::Finish {
+                        finish_reason: "stop".into(),
+                    },
+                    now,
+                )
+                .unwrap();
+            machine.report(
+                Report::Done(Box::new(last_word(machine, outcome, now))),
+                now,
+            );
             true
         }
     }
@@ -116,7 +153,12 @@ fn last_word(machine: &Machine, outcome: Outcome, _: Timestamp) -> Done {
         tokens_per_second: None,
         cost_usd: None,
     };
-    Done { outcome, usage: Some(usage), digest: machine.digest(), out_n: 0 }
+    Done {
+        outcome,
+        usage: Some(usage),
+        digest: machine.digest(),
+        out_n: 0,
+    }
 }
 
 async fn act(world: &World, name: &AttemptName, action: &Action) -> Input {
@@ -124,7 +166,9 @@ async fn act(world: &World, name: &AttemptName, action: &Action) -> Input {
     match action {
         Action::Send(out) => {
             let expect = (&out.filter, out.sequence);
-            let sent = world.append(&out.subject, out.payload.clone(), Some(&out.msg_id), expect).await;
+            let sent = world
+                .append(&out.subject, out.payload.clone(), Some(&out.msg_id), expect)
+                .await;
             match sent {
                 Ok(_) => Input::Stored,
                 Err(Lost::Conflict) => Input::Failed(Failure::Conflict),
@@ -134,7 +178,11 @@ async fn act(world: &World, name: &AttemptName, action: &Action) -> Input {
         }
         Action::ReadAttempt => {
             let last = world.replica(&Subject::attempt(run, *variation)).await;
-            if world.fault(5.0) { Input::Unread } else { Input::Attempt(last.map(|s| s.sequence)) }
+            if world.fault(5.0) {
+                Input::Unread
+            } else {
+                Input::Attempt(last.map(|s| s.sequence))
+            }
         }
         Action::ReadOut => {
             let last = world.replica(&Subject::out(run, *variation)).await;

@@ -24,7 +24,9 @@ pub(crate) enum Wanted {
 pub(crate) fn settled(world: &World, sequence: u64) -> bool {
     let requests = world.requests.borrow();
     let before = requests.iter().take(usize::try_from(sequence).unwrap());
-    before.filter(|r| matches!(r.wanted, Wanted::Run { .. })).all(|r| r.acked)
+    before
+        .filter(|r| matches!(r.wanted, Wanted::Run { .. }))
+        .all(|r| r.acked)
 }
 
 /// The spec of a request (the model has no repositories, so that nothing can be wrong with one).
@@ -45,16 +47,32 @@ pub(crate) fn ask(world: &World) {
     let one = world.chance(70.0).then_some(variation);
     let wanted = match world.below(10) {
         0..=3 => start(world, run),
-        4..=5 => Wanted::Command(Command::Cancel(CancelRequest { run_id, variation: one, reason: None })),
+        4..=5 => Wanted::Command(Command::Cancel(CancelRequest {
+            run_id,
+            variation: one,
+            reason: None,
+        })),
         6..=8 => Wanted::Command(Command::Retry(RetryRequest { run_id, variation })),
-        _ => Wanted::Command(Command::Pick(PickRequest { run_id, variation, reason: None })),
+        _ => Wanted::Command(Command::Pick(PickRequest {
+            run_id,
+            variation,
+            reason: None,
+        })),
     };
-    world.requests.borrow_mut().push(Request { wanted, acked: false, deliveries: 0 });
+    world.requests.borrow_mut().push(Request {
+        wanted,
+        acked: false,
+        deliveries: 0,
+    });
 }
 
 /// A run of two variations; now and then the same id with another prompt.
 pub(crate) fn start(world: &World, run: RunId) -> Wanted {
-    let prompt = if world.chance(15.0) { "another" } else { "prompt" };
+    let prompt = if world.chance(15.0) {
+        "another"
+    } else {
+        "prompt"
+    };
     let request = RunRequest {
         run_id: Some(run.to_string()),
         prompt: prompt.into(),

@@ -47,16 +47,27 @@ struct Schedule {
 /// Runs the schedule of a seed. Panics when a promise is broken.
 pub(crate) fn run(seed: u64) -> Done {
     let world = World::new(seed);
-    let mut schedule = Schedule { world: Rc::clone(&world), tasks: Vec::new(), crashes: 0 };
+    let mut schedule = Schedule {
+        world: Rc::clone(&world),
+        tasks: Vec::new(),
+        crashes: 0,
+    };
     for run in ["a", "b"] {
         let wanted = people::start(&world, run.parse().unwrap());
-        world.requests.borrow_mut().push(Request { wanted, acked: false, deliveries: 0 });
+        world.requests.borrow_mut().push(Request {
+            wanted,
+            acked: false,
+            deliveries: 0,
+        });
     }
     world.spawn(Process::Submitter, submitter::run(Rc::clone(&world)));
     world.spawn(Process::Watcher, watcher::run(Rc::clone(&world)));
     for id in 0..3 {
         let run: RunId = ["a", "b", "a"][id].parse().unwrap();
-        world.spawn(Process::Viewer(id), viewer::watch(Rc::clone(&world), id, run));
+        world.spawn(
+            Process::Viewer(id),
+            viewer::watch(Rc::clone(&world), id, run),
+        );
     }
     for _ in 0..STORM {
         schedule.step();
@@ -67,7 +78,11 @@ pub(crate) fn run(seed: u64) -> Done {
     while !schedule.is_over() {
         schedule.step();
         steps += 1;
-        assert!(steps < CALM, "nothing comes to an end: {:#?}", schedule.what_is_left());
+        assert!(
+            steps < CALM,
+            "nothing comes to an end: {:#?}",
+            schedule.what_is_left()
+        );
     }
     schedule.done()
 }
@@ -135,7 +150,12 @@ impl Schedule {
             && self.world.open.borrow().is_empty()
             && self.world.born.borrow().is_empty()
             && !self.tasks.iter().any(|(p, _)| busy(p))
-            && self.world.truth.borrow().summaries().all(|(_, s)| s.finished.is_some())
+            && self
+                .world
+                .truth
+                .borrow()
+                .summaries()
+                .all(|(_, s)| s.finished.is_some())
     }
 
     fn what_is_left(&self) -> Vec<String> {
@@ -145,14 +165,27 @@ impl Schedule {
         let unacked = requests.iter().enumerate().filter(|(_, r)| !r.acked);
         left.extend(unacked.map(|(i, r)| format!("{} {:?}", i + 1, r.wanted)));
         left.push(format!("open: {:?}", world.open.borrow()));
-        left.extend(world.truth.borrow().summaries().map(|(run, s)| format!("{run}: {s:?}")));
+        left.extend(
+            world
+                .truth
+                .borrow()
+                .summaries()
+                .map(|(run, s)| format!("{run}: {s:?}")),
+        );
         left
     }
 
     fn done(&self) -> Done {
         let truth = self.world.truth.borrow();
-        let mut done = Done { crashes: self.crashes, refused: truth.refusals(), ..Done::default() };
-        for v in truth.summaries().flat_map(|(_, summary)| &summary.variations) {
+        let mut done = Done {
+            crashes: self.crashes,
+            refused: truth.refusals(),
+            ..Done::default()
+        };
+        for v in truth
+            .summaries()
+            .flat_map(|(_, summary)| &summary.variations)
+        {
             done.attempts += v.attempt.get() as usize;
             if v.state == State::Succeeded {
                 done.succeeded += 1;

@@ -17,9 +17,9 @@ use aideator_submitter::decide::request::{self, Request};
 use aideator_submitter::decide::schedule::{self, Entry, Limits, Storage};
 use aideator_submitter::decide::{Fence, Known, Write, stop};
 
+use crate::agent;
 use crate::people::{self, Wanted};
 use crate::world::{Lost, Process, Seen, World, json};
-use crate::agent;
 
 type Hands<T> = Rc<RefCell<BTreeSet<T>>>;
 
@@ -39,7 +39,9 @@ pub(crate) async fn run(world: Rc<World>) {
 fn take(world: &Rc<World>, in_hand: &Hands<usize>) {
     let mut requests = world.requests.borrow_mut();
     let free = |(i, r): &(usize, &mut people::Request)| !r.acked && !in_hand.borrow().contains(i);
-    let Some((index, request)) = requests.iter_mut().enumerate().find(free) else { return };
+    let Some((index, request)) = requests.iter_mut().enumerate().find(free) else {
+        return;
+    };
     request.deliveries += 1;
     let (wanted, redelivered) = (request.wanted.clone(), request.deliveries > 1);
     in_hand.borrow_mut().insert(index);
@@ -48,7 +50,9 @@ fn take(world: &Rc<World>, in_hand: &Hands<usize>) {
         let sequence = index as u64 + 1;
         let settled = match wanted {
             Wanted::Run { run, request } => decide_run(&this, run, &request, sequence).await,
-            Wanted::Command(command) => decide_command(&this, &command, sequence, redelivered).await,
+            Wanted::Command(command) => {
+                decide_command(&this, &command, sequence, redelivered).await
+            }
         };
         this.pause().await;
         // The ack itself may be lost; then it is delivered again.
@@ -65,13 +69,22 @@ async fn known(world: &World, run: &RunId) -> Option<Known> {
 }
 
 async fn fence(world: &World, run: &RunId, variation: Variation) -> Option<Fence> {
-    let last = world.leader::<AttemptRecord>(&Subject::attempt(run, variation)).await;
+    let last = world
+        .leader::<AttemptRecord>(&Subject::attempt(run, variation))
+        .await;
     last.map(|(sequence, record)| Fence { sequence, record })
 }
 
 async fn write(world: &World, run: &RunId, write: &Write) -> Result<u64, Lost> {
     let subject = Subject::state(run);
-    world.append(&subject, json(&*write.message), None, (&subject, write.after)).await
+    world
+        .append(
+            &subject,
+            json(&*write.message),
+            None,
+            (&subject, write.after),
+        )
+        .await
 }
 
 async fn record(
@@ -82,7 +95,9 @@ async fn record(
     record: &AttemptRecord,
 ) -> Result<u64, Lost> {
     let subject = Subject::attempt(run, variation);
-    world.append(&subject, json(record), None, (&subject, after)).await
+    world
+        .append(&subject, json(record), None, (&subject, after))
+        .await
 }
 
 async fn decide_run(
@@ -91,7 +106,12 @@ async fn decide_run(
     asked: &aideator_contract::request::RunRequest,
     sequence: u64,
 ) -> bool {
-    let request = Request { run: run.clone(), named: true, sequence, sha256: asked.sha256() };
+    let request = Request {
+        run: run.clone(),
+        named: true,
+        sequence,
+        sha256: asked.sha256(),
+    };
     let (mut verdict, mut opened, mut buried) = (None, false, false);
     loop {
         let last = known(world, &run).await;
@@ -122,7 +142,12 @@ async fn decide_run(
     }
 }
 
-async fn decide_command(world: &World, command: &Command, sequence: u64, redelivered: bool) -> bool {
+async fn decide_command(
+    world: &World,
+    command: &Command,
+    sequence: u64,
+    redelivered: bool,
+) -> bool {
     let run = command.run();
     let (mut again, mut acted, mut opened, mut buried) = (redelivered, false, false, false);
     loop {
@@ -153,13 +178,15 @@ async fn decide_command(world: &World, command: &Command, sequence: u64, redeliv
                 world.put_open(run).await;
                 opened = true;
             }
-            command::Step::Close { variation, after, record: closed } => {
-                match record(world, run, variation, after, &closed).await {
-                    Ok(_) => acted = true,
-                    Err(Lost::Conflict) => {}
-                    Err(_) => again = true,
-                }
-            }
+            command::Step::Close {
+                variation,
+                after,
+                record: closed,
+            } => match record(world, run, variation, after, &closed).await {
+                Ok(_) => acted = true,
+                Err(Lost::Conflict) => {}
+                Err(_) => again = true,
+            },
             command::Step::Write(message) => match write(world, run, &message).await {
                 Ok(_) => (acted, opened) = (true, false),
                 Err(Lost::Conflict) => {}
@@ -179,7 +206,9 @@ async fn give_turns(world: &Rc<World>, in_hand: &Hands<AttemptName>) {
     let open: Vec<RunId> = world.open.borrow().keys().cloned().collect();
     let mut runs = Vec::new();
     for run in open {
-        let Some(known) = known(world, &run).await else { continue };
+        let Some(known) = known(world, &run).await else {
+            continue;
+        };
         let mut opened = BTreeMap::new();
         for variation in Variation::first(known.summary().variations.len()) {
             if let Some(fence) = fence(world, &run, variation).await
@@ -192,12 +221,28 @@ async fn give_turns(world: &Rc<World>, in_hand: &Hands<AttemptName>) {
     }
     let entries: Vec<Entry<'_>> = runs
         .iter()
-        .map(|(run, known, opened)| Entry { run, summary: known.summary(), opened })
+        .map(|(run, known, opened)| Entry {
+            run,
+            summary: known.summary(),
+            opened,
+        })
         .collect();
-    let limits = Limits { running: 3, per_requester: 3, queued: 100 };
-    let storage = Storage { used: 0, most: None, output: 1 };
+    let limits = Limits {
+        running: 3,
+        per_requester: 3,
+        queued: 100,
+    };
+    let storage = Storage {
+        used: 0,
+        most: None,
+        output: 1,
+    };
     for turn in schedule::turns(&entries, &limits, &storage) {
-        let name = AttemptName { run: turn.run, variation: turn.variation, attempt: turn.attempt };
+        let name = AttemptName {
+            run: turn.run,
+            variation: turn.variation,
+            attempt: turn.attempt,
+        };
         if turn.waits.is_none() && in_hand.borrow_mut().insert(name.clone()) {
             let (this, hands) = (Rc::clone(world), Rc::clone(in_hand));
             world.spawn(Process::Submitter, async move {
@@ -216,10 +261,16 @@ enum Said {
 }
 
 async fn launch(world: &Rc<World>, name: &AttemptName) {
-    let AttemptName { run, variation, attempt } = name;
+    let AttemptName {
+        run,
+        variation,
+        attempt,
+    } = name;
     let (mut said, mut left) = (Said::Nothing, None);
     loop {
-        let Some(last) = known(world, run).await else { return };
+        let Some(last) = known(world, run).await else {
+            return;
+        };
         let fence = fence(world, run, *variation).await;
         let view = launch::View {
             run,
@@ -254,7 +305,10 @@ async fn launch(world: &Rc<World>, name: &AttemptName) {
                 world.pause().await;
                 said = ask(world, name);
             }
-            launch::Step::Close { after, record: closed } => {
+            launch::Step::Close {
+                after,
+                record: closed,
+            } => {
                 let _ = record(world, run, *variation, after, &closed).await;
             }
             launch::Step::LookBehind => left = Some(look_behind(world, name).await),
@@ -267,11 +321,14 @@ async fn launch(world: &Rc<World>, name: &AttemptName) {
 
 fn accepted(world: &World, run: &RunId) -> aideator_contract::RunSpec {
     let log = world.all(&Subject::state(run));
-    let of = |stored: &aideator_bus::Stored| {
-        match serde_json::from_slice::<StateMessage>(&stored.payload).unwrap().change {
-            Change::Accepted { spec } => Some(*spec),
-            _ => None,
-        }
+    let of = |stored: &aideator_bus::Stored| match serde_json::from_slice::<StateMessage>(
+        &stored.payload,
+    )
+    .unwrap()
+    .change
+    {
+        Change::Accepted { spec } => Some(*spec),
+        _ => None,
     };
     log.iter().find_map(of).unwrap()
 }
@@ -286,21 +343,36 @@ fn ask(world: &Rc<World>, name: &AttemptName) -> Said {
         return Said::Never(Reason::new(Code::LaunchFailed, "no"));
     }
     if !there {
-        world.processes.borrow_mut().insert(name.clone(), Seen::Running);
+        world
+            .processes
+            .borrow_mut()
+            .insert(name.clone(), Seen::Running);
         agent::born(world, name, true);
     }
     Said::Launched
 }
 
 async fn look_behind(world: &World, name: &AttemptName) -> Left {
-    let AttemptName { run, variation, attempt } = name;
-    let report = world.leader::<ReportMessage>(&Subject::report(run, *variation)).await;
-    let last_word = report.filter(|(_, r)| r.attempt == *attempt).and_then(|(_, r)| match r.report {
-        Report::Done(done) => Some(*done),
-        _ => None,
-    });
-    let out = world.leader::<OutHead>(&Subject::out(run, *variation)).await;
-    let out = out.filter(|(_, head)| head.attempt == *attempt).map_or(0, |(sequence, _)| sequence);
+    let AttemptName {
+        run,
+        variation,
+        attempt,
+    } = name;
+    let report = world
+        .leader::<ReportMessage>(&Subject::report(run, *variation))
+        .await;
+    let last_word = report
+        .filter(|(_, r)| r.attempt == *attempt)
+        .and_then(|(_, r)| match r.report {
+            Report::Done(done) => Some(*done),
+            _ => None,
+        });
+    let out = world
+        .leader::<OutHead>(&Subject::out(run, *variation))
+        .await;
+    let out = out
+        .filter(|(_, head)| head.attempt == *attempt)
+        .map_or(0, |(sequence, _)| sequence);
     Left { last_word, out }
 }
 
@@ -308,13 +380,19 @@ async fn look_behind(world: &World, name: &AttemptName) -> Left {
 async fn stop_some(world: &World) {
     let open: Vec<RunId> = world.open.borrow().keys().cloned().collect();
     for run in open {
-        let Some(known) = known(world, &run).await else { continue };
+        let Some(known) = known(world, &run).await else {
+            continue;
+        };
         let all = Variation::first(known.summary().variations.len());
         for (variation, now) in all.zip(&known.summary().variations) {
             if now.state != State::Cancelling {
                 continue;
             }
-            let name = AttemptName { run: run.clone(), variation, attempt: now.attempt };
+            let name = AttemptName {
+                run: run.clone(),
+                variation,
+                attempt: now.attempt,
+            };
             match stop::next(now.since, world.now()) {
                 stop::Step::Tell => {
                     if !world.fault(30.0) {

@@ -6,7 +6,8 @@ use aideator_bus::Stored;
 use aideator_contract::attempt::AttemptEvent;
 use aideator_contract::subject::Place;
 use aideator_contract::{
-    Attempt, AttemptRecord, Change, Event, OutMessage, RunId, State, StateMessage, Summary, Variation,
+    Attempt, AttemptRecord, Change, Event, OutMessage, RunId, State, StateMessage, Summary,
+    Variation,
 };
 
 type Key = (RunId, Variation, Attempt);
@@ -41,7 +42,10 @@ impl Truth {
     }
 
     pub(crate) fn output(&self, run: &RunId, variation: Variation, attempt: Attempt) -> Output {
-        self.outputs.get(&(run.clone(), variation, attempt)).cloned().unwrap_or_default()
+        self.outputs
+            .get(&(run.clone(), variation, attempt))
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// A dead letter was stored.
@@ -80,17 +84,30 @@ impl Truth {
 
     /// P4: nothing is stored of an attempt that is closed or not the newest.
     fn may_write(&self, key: &Key) {
-        assert!(!self.closed.contains(key), "a closed attempt wrote: {key:?}");
+        assert!(
+            !self.closed.contains(key),
+            "a closed attempt wrote: {key:?}"
+        );
         let newest = self.opened.get(&(key.0.clone(), key.1));
-        assert_eq!(newest, Some(&key.2), "an attempt that is not the newest wrote");
+        assert_eq!(
+            newest,
+            Some(&key.2),
+            "an attempt that is not the newest wrote"
+        );
     }
 
     fn attempt(&mut self, run: RunId, v: Variation, record: AttemptRecord) {
         let newest = self.opened.get(&(run.clone(), v)).copied();
         match record.event {
             AttemptEvent::Opened { .. } => {
-                assert!(newest < Some(record.attempt), "{run}.{v}: opened twice: {record:?}");
-                assert!(!self.closed.contains(&(run.clone(), v, record.attempt)), "opened after closed");
+                assert!(
+                    newest < Some(record.attempt),
+                    "{run}.{v}: opened twice: {record:?}"
+                );
+                assert!(
+                    !self.closed.contains(&(run.clone(), v, record.attempt)),
+                    "opened after closed"
+                );
                 self.opened.insert((run, v), record.attempt);
             }
             AttemptEvent::Closed { .. } => {
@@ -110,7 +127,11 @@ impl Truth {
         output.next_n += 1;
         match message.event {
             Event::Start { process, .. } => {
-                assert_eq!(output.process.replace(process), None, "{key:?}: two processes");
+                assert_eq!(
+                    output.process.replace(process),
+                    None,
+                    "{key:?}: two processes"
+                );
             }
             Event::TextDelta { delta, .. } => output.text.push_str(&delta),
             _ => {}
@@ -125,11 +146,17 @@ impl Truth {
             assert_eq!(*times, 1, "run {run} was accepted twice");
         }
         for command in &summary.applied {
-            let known = self.summaries.get(run).is_some_and(|before| before.has_applied(*command));
+            let known = self
+                .summaries
+                .get(run)
+                .is_some_and(|before| before.has_applied(*command));
             if !known {
                 let new = self.applied.insert((run.clone(), *command));
                 assert!(new, "command {command} was applied twice to {run}");
-                assert!(!self.refused.contains(command), "command {command} was refused and is applied");
+                assert!(
+                    !self.refused.contains(command),
+                    "command {command} was refused and is applied"
+                );
             }
         }
         for (v, now) in Variation::first(summary.variations.len()).zip(&summary.variations) {
@@ -155,14 +182,26 @@ impl Truth {
                 return;
             }
         } else if let Some(before) = before {
-            assert!(before.state.is_terminal(), "{run}.{v}: retried while {}", before.state);
-            assert_eq!(now.attempt, before.attempt.next(), "{run}.{v}: an attempt was skipped");
+            assert!(
+                before.state.is_terminal(),
+                "{run}.{v}: retried while {}",
+                before.state
+            );
+            assert_eq!(
+                now.attempt,
+                before.attempt.next(),
+                "{run}.{v}: an attempt was skipped"
+            );
         }
         if !now.state.is_terminal() {
             return;
         }
         let key = (run.clone(), v, now.attempt);
-        assert!(self.closed.contains(&key), "{key:?}: {} before it was closed", now.state);
+        assert!(
+            self.closed.contains(&key),
+            "{key:?}: {} before it was closed",
+            now.state
+        );
         let output = self.output(run, v, now.attempt);
         assert_eq!(now.end, Some(output.last), "{key:?}: a wrong end");
         if now.state == State::Succeeded {

@@ -34,7 +34,11 @@ pub(crate) async fn watch(world: Rc<World>, id: usize, run: RunId) {
     };
     loop {
         connect(&world, id, &mut browser).await;
-        let done = world.truth.borrow().summaries().any(|(r, s)| *r == run && s.finished.is_some());
+        let done = world
+            .truth
+            .borrow()
+            .summaries()
+            .any(|(r, s)| *r == run && s.finished.is_some());
         if world.calm.get() && done {
             browser.is_complete(&world);
             world.tails.borrow_mut().remove(&id);
@@ -48,7 +52,10 @@ pub(crate) async fn watch(world: Rc<World>, id: usize, run: RunId) {
 
 /// One connection: to the end of the run, or to a cut.
 async fn connect(world: &World, id: usize, browser: &mut Browser) {
-    let tail = Tail { run: browser.run.clone(), waiting: Default::default() };
+    let tail = Tail {
+        run: browser.run.clone(),
+        waiting: Default::default(),
+    };
     world.tails.borrow_mut().insert(id, tail);
     world.pause().await;
     let mut core = Core::follow(browser.position, world.now().millis());
@@ -64,7 +71,11 @@ async fn connect(world: &World, id: usize, browser: &mut Browser) {
             return;
         }
         world.pause().await;
-        let live = world.tails.borrow_mut().get_mut(&id).and_then(|tail| tail.waiting.pop_front());
+        let live = world
+            .tails
+            .borrow_mut()
+            .get_mut(&id)
+            .and_then(|tail| tail.waiting.pop_front());
         input = match live {
             Some((stored, previous)) => match Message::read(stored) {
                 Some(message) => Input::Live { message, previous },
@@ -93,20 +104,33 @@ async fn answer(world: &World, run: &RunId, read: Read) -> Input {
         Read::Track { track, from } => (subject(track), from),
         Read::Tail(track) => {
             let last = world.leader::<serde_json::Value>(&subject(track)).await;
-            return Input::Tail { track, sequence: last.map_or(0, |(sequence, _)| sequence) };
+            return Input::Tail {
+                track,
+                sequence: last.map_or(0, |(sequence, _)| sequence),
+            };
         }
     };
     let limit = 1 + world.below(12);
     let (stored, pending) = world.page(filter.as_str(), from, limit).await;
     let last = stored.last().map_or(0, |stored| stored.sequence);
     let messages = stored.into_iter().filter_map(Message::read).collect();
-    Input::Page { read, page: Page { messages, last, pending } }
+    Input::Page {
+        read,
+        page: Page {
+            messages,
+            last,
+            pending,
+        },
+    }
 }
 
 impl Browser {
     fn show(&mut self, world: &World, frame: &Frame) {
         for track in Track::all() {
-            let (was, is) = (self.position.shown.get(track), frame.position.shown.get(track));
+            let (was, is) = (
+                self.position.shown.get(track),
+                frame.position.shown.get(track),
+            );
             assert!(is >= was, "{}: the position went back", self.run);
         }
         self.position = frame.position.to_string().parse().unwrap();
@@ -118,12 +142,22 @@ impl Browser {
     }
 
     fn out(&mut self, message: OutMessage) {
-        let head = OutHead { attempt: message.attempt, n: message.n };
+        let head = OutHead {
+            attempt: message.attempt,
+            n: message.n,
+        };
         let key = (message.variation, message.attempt);
-        if self.last.get(&message.variation).is_some_and(|last| *last >= head) {
+        if self
+            .last
+            .get(&message.variation)
+            .is_some_and(|last| *last >= head)
+        {
             return;
         }
-        assert!(!self.ended.contains_key(&key), "{key:?}: shown behind the end");
+        assert!(
+            !self.ended.contains_key(&key),
+            "{key:?}: shown behind the end"
+        );
         self.last.insert(message.variation, head);
         if let Event::TextDelta { delta, .. } = message.event {
             self.texts.entry(key).or_default().push_str(&delta);
@@ -136,8 +170,15 @@ impl Browser {
             let key = (variation, now.attempt);
             if now.state.is_terminal() && !self.ended.contains_key(&key) {
                 let shown = self.texts.get(&key).cloned().unwrap_or_default();
-                let truth = world.truth.borrow().output(&self.run, variation, now.attempt);
-                assert_eq!(shown, truth.text, "{}{key:?}: ended before its text", self.run);
+                let truth = world
+                    .truth
+                    .borrow()
+                    .output(&self.run, variation, now.attempt);
+                assert_eq!(
+                    shown, truth.text,
+                    "{}{key:?}: ended before its text",
+                    self.run
+                );
                 self.ended.insert(key, shown);
             }
         }
@@ -146,16 +187,31 @@ impl Browser {
     /// P1: at the end every attempt's text is the stored one.
     fn is_complete(&self, world: &World) {
         let truth = world.truth.borrow();
-        let (_, summary) = truth.summaries().find(|(run, _)| **run == self.run).unwrap();
-        for (variation, now) in Variation::first(summary.variations.len()).zip(&summary.variations) {
+        let (_, summary) = truth
+            .summaries()
+            .find(|(run, _)| **run == self.run)
+            .unwrap();
+        for (variation, now) in Variation::first(summary.variations.len()).zip(&summary.variations)
+        {
             let mut attempt = Attempt::FIRST;
             while attempt <= now.attempt {
-                let shown = self.texts.get(&(variation, attempt)).cloned().unwrap_or_default();
+                let shown = self
+                    .texts
+                    .get(&(variation, attempt))
+                    .cloned()
+                    .unwrap_or_default();
                 let stored = truth.output(&self.run, variation, attempt).text;
-                assert_eq!(shown, stored, "{}.{variation}.{attempt}: another text", self.run);
+                assert_eq!(
+                    shown, stored,
+                    "{}.{variation}.{attempt}: another text",
+                    self.run
+                );
                 attempt = attempt.next();
             }
-            assert!(self.ended.contains_key(&(variation, now.attempt)), "its end was not shown");
+            assert!(
+                self.ended.contains_key(&(variation, now.attempt)),
+                "its end was not shown"
+            );
         }
     }
 }

@@ -20,8 +20,12 @@ pub(crate) async fn run(world: Rc<World>) {
         let all = world.truth.borrow().runs();
         for run in all {
             for _ in 0..3 {
-                let Some(view) = view(&world, &run).await else { break };
-                let Some(effect) = decide::next(&view, &Limits::default()) else { break };
+                let Some(view) = view(&world, &run).await else {
+                    break;
+                };
+                let Some(effect) = decide::next(&view, &Limits::default()) else {
+                    break;
+                };
                 apply(&world, &run, effect).await;
             }
         }
@@ -38,7 +42,9 @@ async fn view(world: &World, run: &RunId) -> Option<View> {
             continue;
         }
         let variation = Variation::at(index).unwrap();
-        let record = world.leader::<AttemptRecord>(&Subject::attempt(run, variation)).await;
+        let record = world
+            .leader::<AttemptRecord>(&Subject::attempt(run, variation))
+            .await;
         let mut seen = VariationView {
             variation,
             record,
@@ -50,8 +56,12 @@ async fn view(world: &World, run: &RunId) -> Option<View> {
             && record.attempt == now.attempt
         {
             let closed = !record.is_open(now.attempt);
-            let report = world.leader::<ReportMessage>(&Subject::report(run, variation)).await;
-            seen.report = report.filter(|(_, r)| r.attempt == now.attempt).map(|(_, r)| r.report);
+            let report = world
+                .leader::<ReportMessage>(&Subject::report(run, variation))
+                .await;
+            seen.report = report
+                .filter(|(_, r)| r.attempt == now.attempt)
+                .map(|(_, r)| r.report);
             if closed {
                 let out = world.leader::<OutHead>(&Subject::out(run, variation)).await;
                 let out = out.filter(|(_, head)| head.attempt == now.attempt);
@@ -60,13 +70,29 @@ async fn view(world: &World, run: &RunId) -> Option<View> {
         }
         variations.push(seen);
     }
-    let mut view =
-        View { run: run.clone(), open_key, sequence, state, variations, now: Timestamp::default() };
-    let active: Vec<_> = view.active().map(|(variation, attempt, _)| (variation, attempt)).collect();
+    let mut view = View {
+        run: run.clone(),
+        open_key,
+        sequence,
+        state,
+        variations,
+        now: Timestamp::default(),
+    };
+    let active: Vec<_> = view
+        .active()
+        .map(|(variation, attempt, _)| (variation, attempt))
+        .collect();
     for (variation, attempt) in active {
-        let name = AttemptName { run: run.clone(), variation, attempt };
+        let name = AttemptName {
+            run: run.clone(),
+            variation,
+            attempt,
+        };
         let observation = observe(world, &name).await;
-        let seen = view.variations.iter_mut().find(|seen| seen.variation == variation);
+        let seen = view
+            .variations
+            .iter_mut()
+            .find(|seen| seen.variation == variation);
         seen.unwrap().observation = observation;
     }
     view.now = world.now();
@@ -78,7 +104,11 @@ async fn observe(world: &World, name: &AttemptName) -> Observation {
     if world.fault(5.0) {
         return Observation::Unknown;
     }
-    let status = |code, signal| ExitStatus { code, signal, at: world.now() };
+    let status = |code, signal| ExitStatus {
+        code,
+        signal,
+        at: world.now(),
+    };
     match world.processes.borrow().get(name) {
         None => Observation::NotStarted,
         Some(Seen::Running) => Observation::Running,
@@ -92,13 +122,21 @@ async fn apply(world: &World, run: &RunId, effect: Effect) {
     match effect {
         Effect::KeepOpen => world.put_open(run).await,
         Effect::DropOpen { revision } => world.drop_open(run, revision).await,
-        Effect::Close { variation, record, after } => {
+        Effect::Close {
+            variation,
+            record,
+            after,
+        } => {
             let subject = Subject::attempt(run, variation);
-            let _ = world.append(&subject, json(&record), None, (&subject, after)).await;
+            let _ = world
+                .append(&subject, json(&record), None, (&subject, after))
+                .await;
         }
         Effect::Move { message, after } => {
             let subject = Subject::state(run);
-            let _ = world.append(&subject, json(&*message), None, (&subject, after)).await;
+            let _ = world
+                .append(&subject, json(&*message), None, (&subject, after))
+                .await;
         }
     }
 }

@@ -139,7 +139,11 @@ impl World {
     ) -> Result<u64, Lost> {
         self.pause().await;
         if self.fault(3.0) {
-            return Err(if self.chance(50.0) { Lost::Away } else { Lost::Undecided });
+            return Err(if self.chance(50.0) {
+                Lost::Away
+            } else {
+                Lost::Undecided
+            });
         }
         let stored = self.store(subject, payload, msg_id, expect);
         if self.fault(3.0) {
@@ -170,7 +174,9 @@ impl World {
             {
                 return Ok(sequence);
             }
-            self.names.borrow_mut().insert(id.to_owned(), (log.len() as u64 + 1, log.len()));
+            self.names
+                .borrow_mut()
+                .insert(id.to_owned(), (log.len() as u64 + 1, log.len()));
         }
         let previous = last_of(&log, subject.as_str()).map_or(0, |stored| stored.sequence);
         let stored = Stored {
@@ -197,7 +203,10 @@ impl World {
         self.pause().await;
         let log = self.log.borrow();
         let stored = last_of(&log, subject.as_str())?;
-        Some((stored.sequence, serde_json::from_slice(&stored.payload).unwrap()))
+        Some((
+            stored.sequence,
+            serde_json::from_slice(&stored.payload).unwrap(),
+        ))
     }
 
     /// The last message of a subject as some replica has it: perhaps an older one.
@@ -226,13 +235,18 @@ impl World {
     /// Everything a run's subject holds, for judging.
     pub(crate) fn all(&self, subject: &Subject) -> Vec<Stored> {
         let log = self.log.borrow();
-        log.iter().filter(|s| s.subject == subject.as_str()).cloned().collect()
+        log.iter()
+            .filter(|s| s.subject == subject.as_str())
+            .cloned()
+            .collect()
     }
 
     pub(crate) async fn put_open(&self, run: &RunId) {
         self.pause().await;
         self.revisions.set(self.revisions.get() + 1);
-        self.open.borrow_mut().insert(run.clone(), self.revisions.get());
+        self.open
+            .borrow_mut()
+            .insert(run.clone(), self.revisions.get());
     }
 
     pub(crate) async fn drop_open(&self, run: &RunId, revision: u64) {
@@ -252,7 +266,9 @@ fn matches(subject: &str, filter: &str) -> bool {
 }
 
 fn last_of<'a>(log: &'a [Stored], filter: &str) -> Option<&'a Stored> {
-    log.iter().rev().find(|stored| matches(&stored.subject, filter))
+    log.iter()
+        .rev()
+        .find(|stored| matches(&stored.subject, filter))
 }
 
 pub(crate) fn json(value: &impl Serialize) -> Bytes {
@@ -265,6 +281,10 @@ impl Future for Pause {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        if std::mem::replace(&mut self.0, true) { Poll::Ready(()) } else { Poll::Pending }
+        if std::mem::replace(&mut self.0, true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     }
 }
