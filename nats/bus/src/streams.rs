@@ -140,7 +140,7 @@ impl Bus {
         loop {
             match self.try_ensure_stream(wanted.clone()).await {
                 Err(error) if error.is_transient() && Instant::now() < deadline => {
-                    sleep(PAUSE).await
+                    sleep(PAUSE).await;
                 }
                 ended => return ended,
             }

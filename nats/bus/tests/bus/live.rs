@@ -1,4 +1,4 @@
-use aideator_bus::{Batch, Live, LiveMessage};
+use aideator_bus::{Batch, Bus, Connect, Live, LiveMessage};
 use aideator_contract::Subject;
 use aideator_contract::subject::RUNS_STREAM;
 
@@ -97,4 +97,27 @@ async fn a_read_begun_after_the_tail_leaves_no_hole() {
         }
     }
     writing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_reader_is_counted_and_sees_its_gap() {
+    let (server, bus) = begin().await;
+    let narrow = Connect::new(server.url(), "narrow").capacity(4);
+    let narrow = Bus::connect(narrow).await.unwrap();
+    let mut slow = narrow.slow_consumers();
+    let mut live = narrow.live(&run("a")).await.unwrap();
+    let mut sequences = Vec::new();
+    for n in 0..10 {
+        sequences.push(put(&bus, &out("a", 0), &n.to_string()).await);
+    }
+    soon(slow.wait_for(|dropped| *dropped == 6)).await.unwrap();
+    for sequence in &sequences[..4] {
+        assert_eq!(next(&mut live).await.stored.sequence, *sequence);
+    }
+    let after = put(&bus, &out("a", 0), "after").await;
+    let heard = next(&mut live).await;
+    assert_eq!(
+        (heard.stored.sequence, heard.previous),
+        (after, sequences[9])
+    );
 }

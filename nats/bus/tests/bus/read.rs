@@ -1,4 +1,4 @@
-use aideator_bus::{Batch, Bus, Stored};
+use aideator_bus::{Batch, Bus, Connect, Stored};
 use aideator_contract::Subject;
 use aideator_contract::subject::RUNS_STREAM;
 use futures::TryStreamExt as _;
@@ -145,4 +145,27 @@ async fn any_replica_and_the_leader_give_the_same_last_message_on_one_server() {
         (sequence, &b"second"[..], Some("id-2"))
     );
     assert_eq!(bus.last_from_leader(&subject).await.unwrap(), Some(last));
+}
+
+#[tokio::test]
+async fn a_page_of_which_a_message_was_dropped_is_an_error_not_a_shorter_page() {
+    let (server, bus) = begin().await;
+    for n in 0..50 {
+        put(&bus, &out("a", 0), &n.to_string()).await;
+    }
+    let narrow = Bus::connect(Connect::new(server.url(), "narrow").capacity(4))
+        .await
+        .unwrap();
+    let filter = out("a", 0);
+    let batch = |limit| Batch {
+        stream: RUNS_STREAM,
+        filter: filter.as_str(),
+        from: 1,
+        limit,
+        max_bytes: 0,
+    };
+    assert_eq!(narrow.batch(batch(3)).await.unwrap().messages.len(), 3);
+    // The end of the page may be dropped as well; then the page runs into its limit.
+    let error = narrow.batch(batch(50)).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
 }

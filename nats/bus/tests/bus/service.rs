@@ -56,20 +56,35 @@ async fn a_service_answers_refuses_and_is_listed() {
     );
     let info = ask(&client, "$SRV.INFO.aideator-test").await.unwrap();
     let info: serde_json::Value = serde_json::from_slice(&info).unwrap();
-    assert_eq!(info["endpoints"][0]["subject"], "test.echo");
-    assert_eq!(info["endpoints"][0]["metadata"]["schema"], "{}");
+    let endpoints = info["endpoints"].as_array().unwrap();
+    let echo = endpoints
+        .iter()
+        .find(|endpoint| endpoint["subject"] == "test.echo")
+        .unwrap();
+    assert_eq!(
+        (&echo["name"], &echo["metadata"]["schema"]),
+        (&"echo".into(), &"{}".into())
+    );
     soon(service.stop()).await;
-    let gone = ask(&client, "test.echo").await.unwrap_err();
-    assert!(
+    // The server hears of it a moment later.
+    let gone = |error: &Error| {
         matches!(
-            gone,
+            error,
             Error::Unreachable {
                 away: Away::NoResponders,
                 ..
             }
-        ),
-        "{gone}"
-    );
+        )
+    };
+    soon(async {
+        let moment = Duration::from_millis(100);
+        while !client
+            .request("test.echo", Bytes::new(), moment)
+            .await
+            .is_err_and(|e| gone(&e))
+        {}
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
+use aideator_bus::server::testing::TestServer;
 use aideator_bus::{Declared, Error};
 use aideator_contract::subject::{DEAD_STREAM, REQUESTS_STREAM, RUNS_STREAM};
 
-use crate::{begin, declared, out, put};
+use crate::{begin, connect, declared, out, put};
 
 #[tokio::test]
 async fn streams_are_declared_twice_without_harm() {
@@ -20,14 +21,28 @@ async fn streams_are_declared_twice_without_harm() {
 
 #[tokio::test]
 async fn a_stream_takes_what_storage_the_server_has() {
-    let (_server, bus) = begin().await;
-    let wanted = Declared::default().runs_bytes;
+    let server = TestServer::start().await;
+    let bus = connect(&server).await;
+    let wanted = 1 << 50;
+    bus.ensure(&Declared {
+        runs_bytes: wanted,
+        ..declared()
+    })
+    .await
+    .unwrap();
     let found = bus.stream_state(RUNS_STREAM).await.unwrap().max_bytes;
-    assert!(
-        found < wanted,
-        "the test server has less than {wanted} bytes"
+    assert!(found < wanted, "{found}");
+    // Who comes later and declares the same changes nothing.
+    bus.ensure(&Declared {
+        runs_bytes: wanted,
+        ..declared()
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        bus.stream_state(RUNS_STREAM).await.unwrap().max_bytes,
+        found
     );
-    assert!(found >= wanted / 8, "{found}");
 }
 
 #[tokio::test]
