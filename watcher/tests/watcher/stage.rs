@@ -11,6 +11,7 @@ use aideator_contract::local::{
     ATTEMPTS, AttemptName, CREDENTIALS, ExitStatus, LOCK, STATUS, WORKSPACE,
 };
 use aideator_contract::report::Done;
+use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::summary::Move;
 use aideator_contract::usage::Digest;
 use aideator_contract::{
@@ -19,6 +20,7 @@ use aideator_contract::{
 };
 use aideator_watcher::Config;
 use aideator_watcher::decide::Limits;
+use futures::TryStreamExt as _;
 use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -155,12 +157,22 @@ impl Stage {
         attempt
     }
 
-    /// Plays the supervisor of the first attempt: folder, lock, workspace, credential.
+    /// Plays the supervisor of the first attempt.
     pub(crate) fn supervise(&self, run: &RunId, index: usize) -> Supervisor {
+        self.supervise_attempt(run, index, Attempt::FIRST)
+    }
+
+    /// Plays a supervisor: folder, lock, workspace, credential.
+    pub(crate) fn supervise_attempt(
+        &self,
+        run: &RunId,
+        index: usize,
+        attempt: Attempt,
+    ) -> Supervisor {
         let name = AttemptName {
             run: run.clone(),
             variation: variation(index),
-            attempt: Attempt::FIRST,
+            attempt,
         };
         let folder = self.data_dir().join(ATTEMPTS).join(name.to_string());
         fs::create_dir_all(folder.join(WORKSPACE)).unwrap();
@@ -204,6 +216,17 @@ impl Stage {
                 return;
             }
         }
+    }
+
+    /// Plays the submitter: a variation is to be tried again.
+    pub(crate) async fn retry(&self, run: &RunId, index: usize, request: u64) {
+        self.bus.open_runs().put(run).await.unwrap();
+        let (sequence, state) = self.state(run).await;
+        let retried = state.summary.retried(variation(index), request, now());
+        let (summary, change) = retried.unwrap();
+        let message = StateMessage::new(run.clone(), now(), change, summary);
+        let expect = Expect::LastOnSubject(sequence);
+        self.put(&Subject::state(run), &message, expect).await;
     }
 
     /// Plays the agent: says something; returns its sequence.
@@ -251,6 +274,25 @@ impl Stage {
             .await
             .unwrap()
             .sequence
+    }
+
+    pub(crate) async fn last_sequence(&self) -> u64 {
+        self.bus.stream_state(RUNS_STREAM).await.unwrap().last
+    }
+
+    /// Up to where a consumer has settled everything.
+    pub(crate) async fn floor(&self, durable: &str) -> u64 {
+        self.bus
+            .consumer_ack_floor(RUNS_STREAM, durable)
+            .await
+            .unwrap()
+    }
+
+    /// How many records the variation's `.attempt` has.
+    pub(crate) async fn records(&self, run: &RunId, index: usize) -> usize {
+        let subject = Subject::attempt(run, variation(index));
+        let all = self.bus.scan(RUNS_STREAM, subject.as_str(), 1, None);
+        all.try_collect::<Vec<_>>().await.unwrap().len()
     }
 
     pub(crate) async fn state(&self, run: &RunId) -> (u64, StateMessage) {
@@ -301,10 +343,8 @@ impl Stage {
 
     /// Every state the variation went through, in order.
     pub(crate) async fn history(&self, run: &RunId, index: usize) -> Vec<State> {
-        use futures::TryStreamExt as _;
         let subject = Subject::state(run);
-        let stream = aideator_contract::subject::RUNS_STREAM;
-        let all = self.bus.scan(stream, subject.as_str(), 1, None);
+        let all = self.bus.scan(RUNS_STREAM, subject.as_str(), 1, None);
         let all: Vec<_> = all.try_collect().await.unwrap();
         let mut states = Vec::new();
         for stored in all {
