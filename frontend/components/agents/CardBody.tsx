@@ -18,7 +18,7 @@ export const CardBody = ({ label, live, children }: Props) => {
         aria-label={label}
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable by key
         tabIndex={0}
-        className="max-h-[70dvh] min-h-0 overflow-y-auto px-3.5 py-3 md:absolute md:inset-0 md:max-h-none md:overscroll-contain"
+        className="contain-content max-h-[70dvh] min-h-0 overflow-y-auto px-3.5 py-3 md:absolute md:inset-0 md:max-h-none md:overscroll-contain"
       >
         <div className="flex flex-col gap-2">{children}</div>
       </section>

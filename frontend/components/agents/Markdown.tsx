@@ -2,6 +2,7 @@
 
 import { memo, useState } from "react";
 import { type Components, defaultRehypePlugins, Streamdown } from "streamdown";
+import { useGradual } from "@/hooks/useGradual";
 import { cn } from "@/lib/cn";
 import { growingBlocks } from "./blocks";
 import { CodeBox } from "./CodeBox";
@@ -42,6 +43,7 @@ type Props = { text: string; writing: boolean };
 
 export const Markdown = memo(({ text, writing }: Props) => {
   const [cut] = useState(growingBlocks);
+  const drawn = useGradual(text);
   return (
     <Streamdown
       className={cn("agent-text space-y-0", writing && "writing")}
@@ -54,7 +56,7 @@ export const Markdown = memo(({ text, writing }: Props) => {
       components={components}
       controls={false}
     >
-      {text}
+      {drawn}
     </Streamdown>
   );
 });

@@ -1,19 +1,17 @@
 "use client";
 
-import { memo, useState } from "react";
+import { memo, useCallback, useRef, useState } from "react";
 import { agentBar, numberOf } from "@/lib/agents";
 import { cn } from "@/lib/cn";
+import { answerOf } from "@/lib/parts";
 import { describe } from "@/lib/state";
-import { AttemptView } from "./AttemptView";
 import { CardBody } from "./CardBody";
-import { CardFooter } from "./CardFooter";
-import { CardHeader } from "./CardHeader";
-import { CardReason } from "./CardReason";
+import { CardButtons } from "./CardButtons";
+import { CardText } from "./CardText";
+import { CardTitle } from "./CardTitle";
 import { CardTools } from "./CardTools";
 import type { CardActions, CardModel } from "./card";
-import { EarlierAttempts } from "./EarlierAttempts";
-import { gapWords, Mark } from "./parts/Mark";
-import { Waiting } from "./Waiting";
+import { Figures } from "./Figures";
 
 type Props = {
   card: CardModel;
@@ -26,33 +24,42 @@ type Props = {
 /** One variation: what it is, what it says, what it costs, what can be done with it. */
 export const StreamCard = memo(({ card, actions, focused, caughtUp }: Props) => {
   const [chosen, setRaw] = useState<boolean>();
+  const { summary, active, picked } = card;
+  const { index } = card.variation;
   const raw = chosen ?? card.plain;
-  const { variation, attempt, summary, active } = card;
-  const number = numberOf(variation.index);
-  const writing = active && !attempt?.end;
-  const empty = !attempt || attempt.parts.length === 0;
+  const latest = useRef(card.attempt);
+  latest.current = card.attempt;
+  const answer = useCallback(() => answerOf(latest.current), []);
+  const title = {
+    index,
+    picked,
+    model: card.model,
+    state: summary?.state,
+    attempt: card.attempt?.number,
+    traits: card.traits,
+  };
+  const tools = { index, answer, focus: actions.focus, focused, raw, onRaw: setRaw };
+  const stopping = summary?.state === "cancelling";
   return (
     <article
-      aria-label={`Variation ${number}, ${describe(summary?.state ?? "queued").word}`}
+      aria-label={`Variation ${numberOf(index)}, ${describe(summary?.state ?? "queued").word}`}
       className={cn(
         "flex min-h-0 min-w-0 flex-col overflow-hidden rounded-lg border bg-card",
-        card.picked && "border-brand-ink ring-1 ring-brand-ink",
+        picked && "border-brand-ink ring-1 ring-brand-ink",
       )}
     >
-      <div aria-hidden className={cn("h-1 shrink-0", agentBar(variation.index))} />
-      <CardHeader card={card}>
-        <CardTools card={card} actions={actions} focused={focused} raw={raw} onRaw={setRaw} />
-      </CardHeader>
-      <CardBody label={`Text of variation ${number}`} live={active && caughtUp}>
-        <EarlierAttempts variation={variation} current={attempt} raw={raw} />
-        {attempt && <AttemptView attempt={attempt} open={writing} raw={raw} />}
-        {variation.pendingGap && !attempt?.end && (
-          <Mark tone="wait">{gapWords(0, variation.pendingGap)}</Mark>
-        )}
-        <CardReason card={card} />
-        {empty && active && <Waiting summary={summary} />}
+      <div aria-hidden className={cn("h-1 shrink-0", agentBar(index))} />
+      <header className="flex items-center gap-2 border-b px-3 py-2">
+        <CardTitle {...title} />
+        <CardTools {...tools} />
+      </header>
+      <CardBody label={`Text of variation ${numberOf(index)}`} live={active && caughtUp}>
+        <CardText card={card} raw={raw} />
       </CardBody>
-      <CardFooter card={card} actions={actions} />
+      <footer className="flex min-h-11 items-center justify-between gap-x-3 border-t px-3 py-2">
+        <Figures card={card} />
+        {summary && <CardButtons {...{ index, active, stopping, picked, actions }} />}
+      </footer>
     </article>
   );
 });

@@ -1,12 +1,12 @@
 "use client";
 
-import { useState } from "react";
+import { memo, useState } from "react";
 import { cn } from "@/lib/cn";
 
 const long = 180;
 
 /** The prompt in two lines, and all of it on request. */
-export const Prompt = ({ text, mono }: { text: string; mono: boolean }) => {
+export const Prompt = memo(({ text, mono }: { text: string; mono: boolean }) => {
   const [open, setOpen] = useState(false);
   const cut = text.length > long || text.split("\n").length > 2;
   return (
@@ -31,4 +31,5 @@ export const Prompt = ({ text, mono }: { text: string; mono: boolean }) => {
       )}
     </div>
   );
-};
+});
+Prompt.displayName = "Prompt";
