@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    agent, cancel, completions, doctor, ls, pick, replay, retry, run, scripted, show, supervise,
-    up, watch,
+    agent, cancel, completions, doctor, ls, nats, pick, replay, retry, run, scripted, show,
+    supervise, up, watch,
 };
 
 const EXAMPLES: &str = "\
@@ -65,8 +65,8 @@ pub(crate) struct Cli {
     )]
     pub(crate) data_dir: Option<PathBuf>,
 
-    /// Log more (-V for debug), to standard error
-    #[arg(short = 'V', long, global = true, action = clap::ArgAction::Count)]
+    /// Log more, to standard error; twice for debugging
+    #[arg(long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 
     #[command(subcommand)]
@@ -96,6 +96,8 @@ pub(crate) enum Command {
     Pick(pick::Args),
     /// Say what is missing here, and the command that mends it
     Doctor(doctor::Args),
+    /// Publish, ask and listen on NATS, where no NATS client is installed
+    Nats(nats::Args),
     /// Print what a scripted model says, to check a stream against it
     Scripted(scripted::Args),
     /// Print the completions of a shell

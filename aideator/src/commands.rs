@@ -6,7 +6,7 @@ pub(crate) mod completions;
 pub(crate) mod doctor;
 mod following;
 pub(crate) mod ls;
-
+pub(crate) mod nats;
 pub(crate) mod pick;
 pub(crate) mod replay;
 pub(crate) mod retry;
@@ -40,6 +40,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Retry(args) => retry::run(args, &server).await,
         Command::Pick(args) => pick::run(args, &server).await,
         Command::Doctor(args) => doctor::run(args, &server).await,
+        Command::Nats(args) => nats::run(args, &server).await,
         Command::Scripted(args) => scripted::run(args).await,
         Command::Completions(args) => completions::run(&args),
         Command::Supervise(args) => supervise::run(args).await,

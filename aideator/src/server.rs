@@ -33,6 +33,17 @@ impl Server {
         }
     }
 
+    /// The address of NATS of the `up` of the data directory.
+    pub(crate) fn nats(&self) -> Result<String, Error> {
+        let folder = self.folder()?;
+        match folder.addresses()?.nats {
+            Some(address) => Ok(format!("nats://{address}")),
+            None => Err(Error::NotRunning {
+                data_dir: folder.path().to_owned(),
+            }),
+        }
+    }
+
     /// The data directory.
     pub(crate) fn folder(&self) -> Result<Folder, Error> {
         Folder::at(self.data_dir.as_deref())

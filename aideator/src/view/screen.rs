@@ -19,6 +19,8 @@ pub(crate) struct Screen {
     out: Stdout,
     paint: Paint,
     drawn: u16,
+    /// The cursor is hidden.
+    hidden: bool,
 }
 
 impl Screen {
@@ -28,6 +30,7 @@ impl Screen {
             out: io::stdout(),
             paint,
             drawn: 0,
+            hidden: false,
         }
     }
 
@@ -56,12 +59,23 @@ impl Screen {
 
     /// Takes the picture away.
     pub(crate) fn clear(&mut self) -> Result<(), Error> {
+        if !self.hidden {
+            return Ok(());
+        }
         self.put(&[])
-            .and_then(|()| execute!(self.out, Show))
-            .map_err(|error| Error::Terminal("draw", error))
+            .map_err(|error| Error::Terminal("draw", error))?;
+        self.show_cursor();
+        Ok(())
+    }
+
+    fn show_cursor(&mut self) {
+        if std::mem::take(&mut self.hidden) {
+            let _ = execute!(self.out, Show);
+        }
     }
 
     fn put(&mut self, lines: &[String]) -> io::Result<()> {
+        self.hidden = true;
         queue!(self.out, BeginSynchronizedUpdate, Hide, MoveToColumn(0))?;
         if self.drawn > 0 {
             queue!(self.out, MoveUp(self.drawn))?;
@@ -78,6 +92,6 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = execute!(self.out, Show);
+        self.show_cursor();
     }
 }
