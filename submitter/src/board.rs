@@ -119,6 +119,13 @@ impl Board {
         now.is_some_and(|v| v.reason == turn.waits)
     }
 
+    /// Whether any variation waits, opened or not.
+    pub(crate) fn waits(&self) -> bool {
+        let inner = self.lock();
+        let mut all = inner.runs.values().flat_map(|e| &e.summary.variations);
+        all.any(|v| v.state == State::Queued)
+    }
+
     /// Every variation that waits, opened or not.
     pub(crate) fn queued(&self) -> Vec<(RunId, Variation)> {
         self.in_state(State::Queued)

@@ -4,10 +4,10 @@ mod command;
 mod letter;
 mod request;
 
-use std::sync::Arc;
-use std::time::Duration;
-
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aideator_bus::{Consume, Deliveries, Delivery, Stored};
 use aideator_contract::request::Installation;
@@ -24,8 +24,8 @@ use crate::pause::Pause;
 use crate::source::Resolver;
 
 /// A command not heard of for this long is delivered again.
-const ACK_WAIT: Duration = Duration::from_secs(30);
-const PROGRESS: Duration = Duration::from_secs(5);
+const ACK_WAIT: Duration = Duration::from_secs(6);
+const PROGRESS: Duration = Duration::from_millis(1500);
 /// Commands other than `run` in hand at once, those that wait for their run included.
 const COMMANDS_IN_HAND: i64 = 256;
 const WAIT_LEAST: Duration = Duration::from_millis(100);
@@ -40,6 +40,28 @@ pub(crate) struct Desk {
     pub(crate) resolver: Resolver,
     /// Variations that may wait.
     pub(crate) queued: usize,
+    pub(crate) in_hand: InHand,
+}
+
+/// Sequences of the commands being decided, so that none is decided twice at once when NATS was
+/// away and delivers it again.
+#[derive(Debug, Default)]
+pub(crate) struct InHand(Mutex<BTreeSet<u64>>);
+
+struct Held<'a>(&'a InHand, u64);
+
+impl InHand {
+    fn take(&self, sequence: u64) -> Option<Held<'_>> {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.insert(sequence).then_some(Held(self, sequence))
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        held.remove(&self.1);
+    }
 }
 
 /// How a delivery ends.
@@ -102,6 +124,10 @@ impl Desk {
     }
 
     async fn take(self: Arc<Self>, command: Command, delivery: Delivery, stop: CancellationToken) {
+        let Some(_held) = self.in_hand.take(delivery.stored.sequence) else {
+            delivery.nak(ACK_WAIT).await;
+            return;
+        };
         let stored = delivery.stored.clone();
         let redelivered = delivery.deliveries > 1;
         let work = self.decide(command, &stored, redelivered);
@@ -144,7 +170,7 @@ impl Desk {
         redelivered: bool,
     ) -> Result<Ending, Error> {
         match command {
-            Command::Run => request::decide(self, stored).await,
+            Command::Run => request::decide(self, stored, redelivered).await,
             Command::Cancel | Command::Retry | Command::Pick => {
                 command::decide(self, command, stored, redelivered).await
             }

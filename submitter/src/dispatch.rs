@@ -9,7 +9,7 @@ use aideator_contract::local::AttemptName;
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{AttemptRecord, AttemptSpec, Reason, Timestamp, limits};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::decide::launch::{self, Launched, Left, Step};
@@ -83,7 +83,7 @@ impl<L: Launcher> Dispatcher<L> {
         in_hand: &mut HashSet<AttemptName>,
     ) -> Result<bool, Error> {
         let board = self.ledger.board();
-        if board.queued().is_empty() {
+        if !board.waits() {
             return Ok(false);
         }
         let storage = self.storage(size).await?;
@@ -165,32 +165,32 @@ impl<L: Launcher> Dispatcher<L> {
         let mut pause = Pause::default();
         loop {
             match self.step(name, output, &mut progress).await {
-                Ok(true) => pause.reset(),
-                Ok(false) if matches!(progress.said, Said::Held(_)) => {
-                    let mut changes = self.ledger.board().changes();
-                    let _ = timeout(LOOK_AGAIN, changes.changed()).await;
+                Ok(Stepped::On) => pause.reset(),
+                Ok(Stepped::Stuck) => {
+                    sleep(LOOK_AGAIN).await;
                     progress.said = Said::Nothing;
                 }
-                Ok(false) => return,
+                Ok(Stepped::Over) => return,
                 Err(error) => pause.after("launching an attempt", &error).await,
             }
         }
     }
 
-    /// One step of a launch; false when there is none.
+    /// One step of a launch.
     async fn step(
         &self,
         name: &AttemptName,
         output: u64,
         progress: &mut Progress,
-    ) -> Result<bool, Error> {
+    ) -> Result<Stepped, Error> {
         let AttemptName {
             run,
             variation,
             attempt,
         } = name;
         let Some(last) = self.ledger.state(run).await? else {
-            return Ok(false);
+            tracing::error!(%run, "an open run has no state");
+            return Ok(Stepped::Stuck);
         };
         let fence = self.ledger.fence(run, *variation).await?;
         let view = launch::View {
@@ -204,7 +204,8 @@ impl<L: Launcher> Dispatcher<L> {
             at: now(),
         };
         let Some(step) = launch::next(&view) else {
-            return Ok(false);
+            let waits = launch::is_waiting(&view);
+            return Ok(if waits { Stepped::Stuck } else { Stepped::Over });
         };
         match step {
             Step::Open { after } => self.open(name, &last, output, after).await?,
@@ -223,7 +224,7 @@ impl<L: Launcher> Dispatcher<L> {
                 self.ledger.write(&write).await?;
             }
         }
-        Ok(true)
+        Ok(Stepped::On)
     }
 
     async fn open(
@@ -283,6 +284,14 @@ fn expiry(spec: &AttemptSpec, now: Timestamp) -> Timestamp {
     let allowed = limits::START_ALLOWANCE + limits::DEADLINE_GRACE + limits::CREDENTIAL_GRACE;
     let allowed = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
     now.plus(allowed).plus(spec.deadline_s.saturating_mul(1000))
+}
+
+enum Stepped {
+    On,
+    /// It waits for something outside.
+    Stuck,
+    /// Nothing is left to do.
+    Over,
 }
 
 /// How far a launch has come in this process.

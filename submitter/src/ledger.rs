@@ -7,12 +7,13 @@ use std::time::SystemTime;
 use aideator_bus::{Append, AppendError, Batch, Bus, Expect};
 use aideator_contract::event::OutHead;
 use aideator_contract::report::{Done, Report};
-use aideator_contract::subject::{Command, RUNS_STREAM};
+use aideator_contract::subject::{Command, DEAD_STREAM, RUNS_STREAM};
 use aideator_contract::{
     Attempt, AttemptRecord, Change, DeadLetter, ReportMessage, RunId, RunSpec, StateMessage,
     Subject, Timestamp, Variation,
 };
 use bytes::Bytes;
+use futures::StreamExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -24,6 +25,8 @@ use crate::error::{Error, doing};
 /// Messages of a state log read at once.
 const LOG_PAGE: usize = 256;
 const LOG_BYTES: usize = 1024 * 1024;
+/// The newest dead letters, among which one that is stored again is looked for.
+const LOOKED_THROUGH: u64 = 2048;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Ledger {
@@ -172,7 +175,7 @@ impl Ledger {
         Ok(Stored::Yes)
     }
 
-    /// Stores a dead letter; once more adds none while the server remembers its id.
+    /// Stores a dead letter. While the server remembers its id, once more adds none.
     pub(crate) async fn bury(&self, command: Command, letter: &DeadLetter) -> Result<(), Error> {
         let id = letter.sequence.to_string();
         let append = Append {
@@ -187,6 +190,25 @@ impl Ledger {
             what: "a dead letter",
             source,
         })
+    }
+
+    /// Whether the dead letter of a command is among the newest: for one that is delivered again.
+    pub(crate) async fn is_buried(&self, command: Command, sequence: u64) -> Result<bool, Error> {
+        let state = self.bus.stream_state(DEAD_STREAM).await;
+        let state = state.map_err(doing("look at the dead letters"))?;
+        let from = state.last.saturating_sub(LOOKED_THROUGH);
+        let subject = command.dead();
+        let mut letters = self
+            .bus
+            .scan(DEAD_STREAM, subject.as_str(), from, Some(state.last));
+        let id = sequence.to_string();
+        while let Some(letter) = letters.next().await {
+            let letter = letter.map_err(doing("look through the dead letters"))?;
+            if letter.msg_id.as_deref() == Some(&id) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn read<T: DeserializeOwned>(

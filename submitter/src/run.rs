@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::config::Config;
 use crate::decide::schedule::Limits;
-use crate::desk::Desk;
+use crate::desk::{Desk, InHand};
 use crate::dispatch::Dispatcher;
 use crate::error::{Error, doing};
 use crate::launcher::{Launcher, ProcessLauncher};
@@ -30,7 +30,7 @@ use crate::stopper::stop_what_is_cancelled;
 /// Reads at once while what was open is taken up.
 const READS_AT_ONCE: usize = 32;
 const STATES_IN_HAND: i64 = 1024;
-const STATES_ACK_WAIT: Duration = Duration::from_secs(30);
+const STATES_ACK_WAIT: Duration = Duration::from_secs(6);
 /// How long stopping may take.
 const STOPPING: Duration = Duration::from_secs(8);
 
@@ -112,6 +112,7 @@ pub async fn serve<L: Launcher>(
         installation: settings.installation,
         resolver: Resolver::new(),
         queued: settings.limits.queued,
+        in_hand: InHand::default(),
     });
     for command in Command::ALL {
         parts.spawn(Arc::clone(&desk).serve(command, shutdown.clone()));

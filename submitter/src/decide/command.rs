@@ -40,8 +40,8 @@ pub struct View<'a> {
     pub command: &'a Command,
     /// Its sequence in the stream of requests.
     pub sequence: u64,
-    /// It may have been in hand before.
-    pub redelivered: bool,
+    /// It may have been in hand before, or an answer to a write was lost.
+    pub again: bool,
     /// Something was written for it while it was in hand.
     pub acted: bool,
     /// Every run request that was stored before it is decided. To be read before `last`.
@@ -55,7 +55,7 @@ pub struct View<'a> {
     pub opened: bool,
     /// The queue has room for one more.
     pub room: bool,
-    /// The dead letter was stored while this command was in hand.
+    /// Its dead letter is stored: now, or when it was in hand before.
     pub buried: bool,
     /// Now.
     pub at: Timestamp,
@@ -88,11 +88,14 @@ pub enum Step {
 /// The next step.
 #[must_use]
 pub fn next(view: &View<'_>) -> Step {
+    if view.buried {
+        return Step::Done;
+    }
     let run = view.command.run();
     let accepted = |known: &&Known| known.summary().status != Status::Rejected;
     let Some(known) = view.last.filter(accepted) else {
         return if view.settled {
-            bury(view, unknown(run))
+            Step::Bury(unknown(run))
         } else {
             Step::Wait
         };
@@ -108,7 +111,7 @@ pub fn next(view: &View<'_>) -> Step {
             let reason = request.reason.clone();
             match summary.picked(request.variation, reason, view.sequence, view.at) {
                 Ok(next) => write(view, known, next),
-                Err(unmoved) => bury(view, refusal(run, &unmoved)),
+                Err(unmoved) => Step::Bury(refusal(run, &unmoved)),
             }
         }
     }
@@ -129,8 +132,8 @@ fn retry(view: &View<'_>, known: &Known, request: &RetryRequest) -> Step {
         .summary()
         .retried(request.variation, view.sequence, view.at)
     {
-        Err(unmoved) => bury(view, refusal(&request.run_id, &unmoved)),
-        Ok(_) if !view.room => bury(view, super::schedule::queue_full()),
+        Err(unmoved) => Step::Bury(refusal(&request.run_id, &unmoved)),
+        Ok(_) if !view.room => Step::Bury(super::schedule::queue_full()),
         Ok(_) if !view.opened => Step::Open,
         Ok(next) => write(view, known, next),
     }
@@ -141,7 +144,7 @@ fn cancel(view: &View<'_>, known: &Known, request: &CancelRequest) -> Step {
     let targets: Vec<(Variation, &VariationSummary)> = match request.variation {
         Some(one) => match summary.variation(one) {
             Ok(variation) => vec![(one, variation)],
-            Err(unmoved) => return bury(view, refusal(&request.run_id, &unmoved)),
+            Err(unmoved) => return Step::Bury(refusal(&request.run_id, &unmoved)),
         },
         None => Variation::first(summary.variations.len())
             .zip(&summary.variations)
@@ -153,10 +156,10 @@ fn cancel(view: &View<'_>, known: &Known, request: &CancelRequest) -> Step {
     };
     if targets.iter().filter(live).count() == 0 {
         let cancelled = targets.iter().any(|(_, v)| v.state == State::Cancelled);
-        return if view.acted || (view.redelivered && cancelled) {
+        return if view.acted || (view.again && cancelled) {
             Step::Done
         } else {
-            bury(view, over(&request.run_id, request.variation))
+            Step::Bury(over(&request.run_id, request.variation))
         };
     }
     let why = request.reason.as_deref().unwrap_or("stopped on request");
@@ -182,7 +185,7 @@ fn cancel(view: &View<'_>, known: &Known, request: &CancelRequest) -> Step {
             let command = last.then_some(view.sequence);
             match summary.moved(Move { command, ..wanted }) {
                 Ok(next) => write(view, known, next),
-                Err(unmoved) => bury(view, refusal(&request.run_id, &unmoved)),
+                Err(unmoved) => Step::Bury(refusal(&request.run_id, &unmoved)),
             }
         }
     }
@@ -245,14 +248,6 @@ fn write(view: &View<'_>, known: &Known, next: (Summary, Change)) -> Step {
         view.at,
         next,
     ))
-}
-
-fn bury(view: &View<'_>, reason: Reason) -> Step {
-    if view.buried {
-        Step::Done
-    } else {
-        Step::Bury(reason)
-    }
 }
 
 fn unknown(run: &RunId) -> Reason {

@@ -78,10 +78,7 @@ pub enum Step {
 /// The next step; `None` when nothing is left to do, or nothing but to ask the launcher later.
 #[must_use]
 pub fn next(view: &View<'_>) -> Option<Step> {
-    let now = view.last.summary().variation(view.variation).ok()?;
-    if now.attempt != view.attempt || now.state != State::Queued {
-        return None;
-    }
+    let now = waiting(view)?;
     let Some(fence) = view.fence.filter(|f| f.record.attempt >= view.attempt) else {
         let after = behind(view.fence);
         return Some(Step::Open { after });
@@ -106,6 +103,17 @@ pub fn next(view: &View<'_>) -> Option<Step> {
             })
         }
     }
+}
+
+/// Whether the attempt is still the one that waits: if there is no step, it is stuck.
+#[must_use]
+pub fn is_waiting(view: &View<'_>) -> bool {
+    waiting(view).is_some()
+}
+
+fn waiting<'a>(view: &View<'a>) -> Option<&'a VariationSummary> {
+    let now = view.last.summary().variation(view.variation).ok()?;
+    (now.attempt == view.attempt && now.state == State::Queued).then_some(now)
 }
 
 fn held(view: &View<'_>, now: &VariationSummary, reason: &Reason) -> Option<Step> {

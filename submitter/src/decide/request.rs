@@ -28,7 +28,7 @@ pub struct View<'a> {
     pub verdict: Option<&'a Result<RunSpec, Reason>>,
     /// The open key was put while this request was in hand.
     pub opened: bool,
-    /// The dead letter was stored while this request was in hand.
+    /// Its dead letter is stored: now, or when it was in hand before.
     pub buried: bool,
     /// Now.
     pub at: Timestamp,
@@ -53,19 +53,22 @@ pub enum Step {
 #[must_use]
 pub fn next(view: &View<'_>) -> Step {
     let request = view.request;
+    if view.buried {
+        return Step::Done;
+    }
     if let Some(known) = view.last {
         let summary = known.summary();
         if summary.status != Status::Rejected {
             return match view.verdict {
                 _ if summary.request_sha256 == request.sha256 => Step::Done,
-                Some(Err(reason)) => bury(view, reason.clone()),
-                _ => bury(view, conflict(&request.run)),
+                Some(Err(reason)) => Step::Bury(reason.clone()),
+                _ => Step::Bury(conflict(&request.run)),
             };
         }
         if summary.has_applied(request.sequence)
             && let Change::Rejected { error } = &known.message.change
         {
-            return bury(view, error.clone());
+            return Step::Bury(error.clone());
         }
     }
     match view.verdict {
@@ -73,7 +76,7 @@ pub fn next(view: &View<'_>) -> Step {
         Some(Ok(_)) if !view.opened => Step::Open,
         Some(Ok(spec)) => accept(view, spec),
         Some(Err(reason)) if request.named => reject(view, reason),
-        Some(Err(reason)) => bury(view, reason.clone()),
+        Some(Err(reason)) => Step::Bury(reason.clone()),
     }
 }
 
@@ -94,14 +97,6 @@ fn reject(view: &View<'_>, reason: &Reason) -> Step {
 fn write(view: &View<'_>, next: (Summary, Change)) -> Step {
     let after = view.last.map_or(0, |known| known.sequence);
     Step::Write(Write::new(&view.request.run, after, view.at, next))
-}
-
-fn bury(view: &View<'_>, reason: Reason) -> Step {
-    if view.buried {
-        Step::Done
-    } else {
-        Step::Bury(reason)
-    }
 }
 
 fn conflict(run: &RunId) -> Reason {

@@ -26,7 +26,8 @@ pub(super) async fn decide(
         desk,
         kind,
         stored,
-        redelivered,
+        again: redelivered,
+        unsure: redelivered,
         acted: false,
         opened: false,
         buried: false,
@@ -41,7 +42,10 @@ pub(super) async fn decide(
         match stepped {
             Ok(Some(ending)) => return Ok(ending),
             Ok(None) => pause.reset(),
-            Err(error) if error.is_transient() => pause.after("deciding a command", &error).await,
+            Err(error) if error.is_transient() => {
+                (hand.again, hand.unsure) = (true, true);
+                pause.after("deciding a command", &error).await;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -51,7 +55,10 @@ struct Hand<'a> {
     desk: &'a Desk,
     kind: subject::Command,
     stored: &'a Stored,
-    redelivered: bool,
+    /// Some of it may have been done before, unknown to us.
+    again: bool,
+    /// Its dead letter may be stored.
+    unsure: bool,
     acted: bool,
     opened: bool,
     buried: bool,
@@ -59,6 +66,7 @@ struct Hand<'a> {
 
 impl Hand<'_> {
     async fn step(&mut self, command: &Command) -> Result<Option<Ending>, Error> {
+        self.look_back().await?;
         let ledger = &self.desk.ledger;
         let run = command.run();
         // Before the state: a run that was accepted meanwhile is seen there.
@@ -76,7 +84,7 @@ impl Hand<'_> {
         let view = View {
             command,
             sequence: self.stored.sequence,
-            redelivered: self.redelivered,
+            again: self.again,
             acted: self.acted,
             settled: floor >= self.stored.sequence,
             last: last.as_ref(),
@@ -120,7 +128,20 @@ impl Hand<'_> {
         Ok(fences)
     }
 
+    async fn look_back(&mut self) -> Result<(), Error> {
+        if self.unsure {
+            let sequence = self.stored.sequence;
+            self.buried = self.desk.ledger.is_buried(self.kind, sequence).await?;
+            self.unsure = false;
+        }
+        Ok(())
+    }
+
     async fn refuse(&mut self, reason: &Reason) -> Result<Option<Ending>, Error> {
+        self.look_back().await?;
+        if self.buried {
+            return Ok(Some(Ending::Settled));
+        }
         let value: Value = serde_json::from_slice(&self.stored.payload).unwrap_or_default();
         let run = value["run_id"].as_str().and_then(|id| id.parse().ok());
         self.bury(reason.clone(), run).await?;

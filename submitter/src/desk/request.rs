@@ -18,14 +18,21 @@ use crate::parse::read;
 use crate::pause::Pause;
 
 /// Decides a request, however long NATS is away.
-pub(super) async fn decide(desk: &Desk, stored: &Stored) -> Result<Ending, Error> {
-    let mut hand = Hand::take(stored);
+pub(super) async fn decide(
+    desk: &Desk,
+    stored: &Stored,
+    redelivered: bool,
+) -> Result<Ending, Error> {
+    let mut hand = Hand::take(stored, redelivered);
     let mut pause = Pause::default();
     loop {
         match hand.step(desk).await {
             Ok(ControlFlow::Break(())) => return Ok(Ending::Settled),
             Ok(ControlFlow::Continue(())) => pause.reset(),
-            Err(error) if error.is_transient() => pause.after("deciding a request", &error).await,
+            Err(error) if error.is_transient() => {
+                hand.again = true;
+                pause.after("deciding a request", &error).await;
+            }
             Err(error) => return Err(error),
         }
     }
@@ -39,10 +46,12 @@ struct Hand<'a> {
     room: Option<Reservation<'a>>,
     opened: bool,
     buried: bool,
+    /// Some of it may have been done before, unknown to us.
+    again: bool,
 }
 
 impl<'a> Hand<'a> {
-    fn take(stored: &'a Stored) -> Self {
+    fn take(stored: &'a Stored, again: bool) -> Self {
         let parsed = read::<RunRequest>(&stored.payload);
         let (request, asked, verdict) = match parsed {
             Ok(asked) => {
@@ -59,10 +68,16 @@ impl<'a> Hand<'a> {
             room: None,
             opened: false,
             buried: false,
+            again,
         }
     }
 
     async fn step(&mut self, desk: &'a Desk) -> Result<ControlFlow<()>, Error> {
+        if self.again {
+            let sequence = self.stored.sequence;
+            self.buried = desk.ledger.is_buried(Command::Run, sequence).await?;
+            self.again = false;
+        }
         let last = desk.ledger.state(&self.request.run).await?;
         let view = View {
             request: &self.request,
