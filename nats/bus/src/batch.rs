@@ -104,16 +104,14 @@ impl Bus {
 }
 
 impl Page {
-    /// Takes the next message; each one names its predecessor in the batch, so a dropped one shows.
+    /// Takes the next message. Each names its predecessor in the batch, so a dropped one shows.
     fn take(&mut self, message: Message) -> Result<(), Error> {
-        let previous = message
-            .headers
-            .as_ref()
-            .and_then(|h| stored::number(h, NATS_LAST_SEQUENCE));
+        let predecessor = number(&message, NATS_LAST_SEQUENCE)?;
         let stored = stored_of(message)?;
-        let expected = self.messages.last().map(|last| last.sequence);
-        if let (Some(expected), Some(previous)) = (expected, previous)
-            && expected != previous
+        if self
+            .messages
+            .last()
+            .is_some_and(|last| last.sequence != predecessor)
         {
             return Err(dropped());
         }
@@ -122,21 +120,71 @@ impl Page {
         Ok(())
     }
 
+    /// Takes the end of the batch, which names the last message sent.
     fn end(mut self, message: &Message) -> Result<Self, Error> {
-        let headers = message.headers.as_ref();
-        let number = |name| headers.and_then(|headers| stored::number(headers, name));
-        let last = self.messages.last().map_or(0, |last| last.sequence);
-        if number(NATS_LAST_SEQUENCE).is_some_and(|sent| sent != 0 && sent != last) {
-            return Err(dropped());
+        let sent = number(message, NATS_LAST_SEQUENCE)?;
+        self.pending = number(message, NUM_PENDING)?;
+        match self.messages.last() {
+            Some(last) if last.sequence != sent => Err(dropped()),
+            _ => Ok(self),
         }
-        self.pending = number(NUM_PENDING).unwrap_or(0);
-        Ok(self)
     }
+}
+
+fn number(message: &Message, name: HeaderName) -> Result<u64, Error> {
+    let found = message
+        .headers
+        .as_ref()
+        .and_then(|headers| stored::number(headers, name));
+    found.ok_or_else(|| Error::malformed("reading a batch", "a header is missing"))
 }
 
 fn dropped() -> Error {
     Error::Unreachable {
         doing: "reading a batch: a message was dropped".to_owned(),
         away: Away::Timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_nats::HeaderMap;
+    use async_nats::header::{NATS_SEQUENCE, NATS_SUBJECT, NATS_TIME_STAMP};
+
+    use super::*;
+
+    fn message(sequence: u64, predecessor: u64) -> Message {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_SUBJECT, "aideator.runs.a.0.out");
+        headers.insert(NATS_TIME_STAMP, "2026-11-23T16:00:00Z");
+        headers.insert(NATS_SEQUENCE, sequence.to_string().as_str());
+        headers.insert(NATS_LAST_SEQUENCE, predecessor.to_string().as_str());
+        headers.insert(NUM_PENDING, "7");
+        Message {
+            subject: "inbox".into(),
+            reply: None,
+            payload: Bytes::new(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        }
+    }
+
+    #[test]
+    fn messages_that_follow_each_other_make_a_page() {
+        let mut page = Page::default();
+        page.take(message(3, 0)).unwrap();
+        page.take(message(9, 3)).unwrap();
+        let page = page.end(&message(0, 9)).unwrap();
+        assert_eq!((page.messages.len(), page.next, page.pending), (2, 10, 7));
+    }
+
+    #[test]
+    fn a_message_dropped_in_the_middle_or_at_the_end_shows() {
+        let mut page = Page::default();
+        page.take(message(3, 0)).unwrap();
+        assert!(page.take(message(9, 5)).unwrap_err().is_transient());
+        assert!(page.end(&message(0, 5)).unwrap_err().is_transient());
     }
 }

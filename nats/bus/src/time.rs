@@ -1,28 +1,43 @@
 //! The server's timestamps (RFC 3339, UTC) as milliseconds since the Unix epoch.
 
-/// Reads `2026-11-23T16:00:00.123456789Z`; `None` if it is anything else.
+/// Reads `2026-11-23T16:00:00.123456789Z`; `None` if it is anything else. It runs for every
+/// message read, so it looks at bytes.
 pub(crate) fn millis(text: &str) -> Option<u64> {
-    let (date, clock) = text.strip_suffix('Z')?.split_once('T')?;
-    let mut date = date.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (date.next()?.ok()?, date.next()?.ok()?, date.next()?.ok()?);
-    let (clock, fraction) = clock.split_once('.').unwrap_or((clock, ""));
-    let mut clock = clock.splitn(3, ':').map(str::parse::<i64>);
-    let (hour, minute, second) = (
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-        clock.next()?.ok()?,
-    );
-    let millis = fraction
-        .bytes()
-        .chain([b'0'; 3])
-        .take(3)
-        .try_fold(0, |sum, digit| {
-            digit
-                .is_ascii_digit()
-                .then(|| sum * 10 + i64::from(digit - b'0'))
-        })?;
-    let seconds = ((days(year, month, day)? * 24 + hour) * 60 + minute) * 60 + second;
+    let bytes = text.as_bytes();
+    let (clock, fraction) = bytes.split_at_checked(19)?;
+    let separators = [4, 7, 10, 13, 16].map(|at| clock[at]);
+    if &separators != b"--T::" {
+        return None;
+    }
+    let number = |from: usize, to: usize| digits(&clock[from..to]);
+    let days = days(number(0, 4)?, number(5, 7)?, number(8, 10)?)?;
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    let millis = match fraction {
+        b"Z" => 0,
+        [b'.', fraction @ .., b'Z'] if !fraction.is_empty() => {
+            digits(fraction)?;
+            fraction
+                .iter()
+                .chain(b"00")
+                .take(3)
+                .fold(0, |sum, digit| sum * 10 + value(*digit))
+        }
+        _ => return None,
+    };
     u64::try_from(seconds * 1000 + millis).ok()
+}
+
+fn digits(text: &[u8]) -> Option<i64> {
+    let digit = |sum: i64, byte: &u8| {
+        byte.is_ascii_digit()
+            .then(|| sum.wrapping_mul(10) + value(*byte))
+    };
+    text.iter().try_fold(0, digit)
+}
+
+fn value(digit: u8) -> i64 {
+    i64::from(digit - b'0')
 }
 
 /// Days from 1970-01-01 in the Gregorian calendar (years begin in March, so that the leap day is last).
