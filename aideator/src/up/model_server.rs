@@ -41,6 +41,8 @@ impl ModelServer {
     pub(crate) async fn keep(self, shutdown: CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
             let mut child = self.start()?;
+            // Taken out, because waiting for the child would close it, and the child ends with it.
+            let stdin = child.stdin.take();
             let health = format!("http://{}/health", self.address);
             let watched = async {
                 match timeout(LOADING, http_answers(&health)).await {
@@ -61,8 +63,7 @@ impl ModelServer {
                 }
                 () = watched => {}
                 () = shutdown.cancelled() => {
-                    // It ends when its standard input does.
-                    drop(child.stdin.take());
+                    drop(stdin);
                     if timeout(ENDING, child.wait()).await.is_err() {
                         let _ = child.kill().await;
                     }
