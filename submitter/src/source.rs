@@ -119,3 +119,22 @@ fn no_ref(repository: &str, reference: Option<&str>) -> Reason {
     };
     Reason::new(Code::RefNotFound, message)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_private_address_among_public_ones_is_enough_to_refuse() {
+        let addresses = |list: &[&str]| -> Vec<SocketAddr> {
+            list.iter().map(|a| a.parse().unwrap()).collect()
+        };
+        let mixed = addresses(&["93.184.216.34:443", "[fd00::1]:443"]);
+        let refused = judge("example.com", &mixed, false).unwrap_err();
+        assert_eq!(refused.code, Code::PrivateAddress);
+        assert!(refused.message.contains("fd00::1"), "{refused}");
+        assert!(judge("example.com", &mixed, true).is_ok());
+        let public = addresses(&["93.184.216.34:443"]);
+        assert!(judge("example.com", &public, false).is_ok());
+    }
+}

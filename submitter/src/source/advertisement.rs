@@ -182,3 +182,115 @@ fn line(bytes: &[u8]) -> Result<Option<(Line<'_>, usize)>, BadAdvertisement> {
         _ => Err(BadAdvertisement::NotGit),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+    const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
+
+    fn packet(text: &str) -> String {
+        format!("{:04x}{text}", text.len() + LENGTH)
+    }
+
+    fn advertised(refs: &[(&str, &str)]) -> Vec<u8> {
+        let mut text = packet("# service=git-upload-pack\n") + "0000";
+        for (index, (object, name)) in refs.iter().enumerate() {
+            let capabilities = if index == 0 {
+                "\0multi_ack symref=HEAD:refs/heads/main"
+            } else {
+                ""
+            };
+            text += &packet(&format!("{object} {name}{capabilities}\n"));
+        }
+        (text + "0000").into_bytes()
+    }
+
+    fn find(bytes: &[u8], reference: Option<&str>) -> Result<Option<String>, BadAdvertisement> {
+        let mut advertisement = Advertisement::of(reference);
+        advertisement.read(bytes)?;
+        advertisement.end()
+    }
+
+    fn found(refs: &[(&str, &str)], reference: Option<&str>) -> Option<String> {
+        find(&advertised(refs), reference).unwrap()
+    }
+
+    #[test]
+    fn without_a_name_it_is_the_default_branch() {
+        let refs = [(A, "HEAD"), (B, "refs/heads/dev"), (A, "refs/heads/main")];
+        assert_eq!(found(&refs, None).as_deref(), Some(A));
+        assert_eq!(found(&refs[1..], None), None);
+    }
+
+    #[test]
+    fn a_tag_counts_above_a_branch_and_what_it_points_to_above_itself() {
+        let refs = [
+            (A, "HEAD"),
+            (A, "refs/heads/v1"),
+            (B, "refs/tags/v1"),
+            (C, "refs/tags/v1^{}"),
+        ];
+        assert_eq!(found(&refs, Some("v1")).as_deref(), Some(C));
+        assert_eq!(found(&refs, Some("heads/v1")).as_deref(), Some(A));
+        assert_eq!(found(&refs, Some("refs/heads/v1")).as_deref(), Some(A));
+        assert_eq!(found(&refs[..3], Some("v1")).as_deref(), Some(B));
+        assert_eq!(found(&refs, Some("v")), None);
+    }
+
+    #[test]
+    fn an_empty_repository_has_no_ref() {
+        let none = "0000000000000000000000000000000000000000";
+        assert_eq!(found(&[(none, "capabilities^{}")], None), None);
+    }
+
+    #[test]
+    fn what_is_not_the_protocol_is_told_apart_from_what_was_cut() {
+        use BadAdvertisement::{Cut, NotGit, Refused};
+        assert_eq!(find(b"", None), Err(NotGit));
+        assert_eq!(find(b"<!DOCTYPE html>", None), Err(NotGit));
+        assert_eq!(
+            find(packet("# service=git-receive-pack\n").as_bytes(), None),
+            Err(NotGit)
+        );
+        assert_eq!(find(b"0003", None), Err(NotGit));
+        assert_eq!(find(b"fff1", None), Err(NotGit));
+        assert_eq!(find(b"+01e", None), Err(NotGit));
+        let whole = advertised(&[(A, "HEAD")]);
+        assert_eq!(find(&whole[..whole.len() - 4], None), Err(Cut));
+        assert_eq!(find(&whole[..whole.len() - 10], None), Err(Cut));
+        let refused = packet("# service=git-upload-pack\n") + "0000" + &packet("ERR no\n");
+        assert_eq!(find(refused.as_bytes(), None), Err(Refused));
+        assert_eq!(find(&advertised(&[("abc", "HEAD")]), None), Err(NotGit));
+    }
+
+    proptest! {
+        #[test]
+        fn it_does_not_matter_how_it_arrives(pieces in prop::collection::vec(1usize..60, 1..40)) {
+            let whole = advertised(&[(A, "HEAD"), (B, "refs/heads/x"), (C, "refs/tags/y")]);
+            let mut advertisement = Advertisement::of(Some("y"));
+            let mut rest = whole.as_slice();
+            for piece in pieces.iter().cycle() {
+                let (now, later) = rest.split_at((*piece).min(rest.len()));
+                advertisement.read(now).unwrap();
+                rest = later;
+                if rest.is_empty() {
+                    break;
+                }
+            }
+            prop_assert_eq!(advertisement.end().unwrap(), Some(C.to_owned()));
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = find(&bytes, Some("main"));
+            let mut begun = (packet("# service=git-upload-pack\n") + "0000").into_bytes();
+            begun.extend(bytes);
+            let _ = find(&begun, Some("main"));
+        }
+    }
+}
