@@ -87,6 +87,10 @@ impl Window {
 
     /// Appends a frame; the oldest ones go where the bounds demand it.
     pub fn push(&mut self, frame: Bytes, position: Position) {
+        // The stream has grown since the hub began: a viewer that has seen this has not lost its place.
+        if let Some(stream) = &mut self.stream {
+            stream.last = stream.last.max(position.shown.largest());
+        }
         self.bytes += frame.len();
         self.frames.push_back((frame, position));
         while self.frames.len() > 1
