@@ -11,6 +11,7 @@
 pub mod api;
 pub mod config;
 pub mod error;
+pub mod guard;
 pub mod hub;
 pub mod position;
 pub mod problem;
@@ -19,6 +20,7 @@ pub mod resume;
 pub mod run;
 mod telemetry;
 pub mod viewer;
+mod web;
 
 pub use config::Config;
 pub use error::Error;

@@ -5,7 +5,8 @@ use aideator_bus::{AppendError, Error as BusError};
 use aideator_contract::{Code, Reason, RunId};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 use thiserror::Error;
 
 /// The media type of a problem document.
@@ -23,6 +24,9 @@ pub enum Problem {
     /// The body is larger than the limit.
     #[error("the body has more than {0} bytes")]
     TooLarge(usize),
+    /// The body did not arrive whole.
+    #[error("the body did not arrive whole")]
+    Unread,
     /// The body is not JSON by its own account.
     #[error("send the body as application/json")]
     MediaType,
@@ -62,7 +66,7 @@ impl Problem {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Reason(reason) => status_of(&reason.code),
-            Self::Position(_) => StatusCode::BAD_REQUEST,
+            Self::Position(_) | Self::Unread => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -81,6 +85,7 @@ impl Problem {
             Self::Reason(reason) => reason.code.wire(),
             Self::Position(_) => "bad-position".into(),
             Self::TooLarge(_) => Code::TooLarge.wire(),
+            Self::Unread => "unread".into(),
             Self::MediaType => "media-type".into(),
             Self::NotFound => "not-found".into(),
             Self::Method => "method".into(),
@@ -91,17 +96,57 @@ impl Problem {
         }
     }
 
+    /// What a service answered instead of what it was asked for.
+    #[must_use]
+    pub fn service(code: u16, text: &str, away: &'static str) -> Self {
+        let own = serde_json::from_str::<Reason>(text);
+        let said = |code: Code| Reason::new(code, text);
+        match code {
+            400 | 422 => Self::Reason(own.unwrap_or_else(|_| said(Code::BadValue))),
+            404 => Self::Reason(own.unwrap_or_else(|_| said(Code::UnknownRun))),
+            503 => Self::Away(away),
+            _ => {
+                tracing::error!(code, text, "a service failed");
+                Self::Internal
+            }
+        }
+    }
+
     /// The problem document.
     #[must_use]
-    pub fn document(&self) -> Value {
+    pub fn document(&self) -> Document {
         let status = self.status();
-        json!({
-            "type": "about:blank",
-            "title": status.canonical_reason().unwrap_or_default(),
-            "status": status.as_u16(),
-            "detail": self.to_string(),
-            "code": self.code(),
-        })
+        Document {
+            r#type: "about:blank",
+            title: status.canonical_reason().unwrap_or_default(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+            code: self.code(),
+        }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub struct Document {
+    /// Always `about:blank`: the code tells kinds apart.
+    r#type: &'static str,
+    /// What the status means.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened and, where it can be said, what to do.
+    detail: String,
+    /// The kind of the problem, for programs.
+    code: String,
+}
+
+impl Document {
+    /// The document as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and a number always serialize")
     }
 }
 
@@ -181,7 +226,7 @@ impl From<AppendError> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), self.document().to_string()).into_response();
+        let mut response = (self.status(), self.document().to_json()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::Bus;
-use axum::Router;
 use axum::serve::ListenerExt as _;
+use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App};
 use crate::config::Config;
 use crate::error::Error;
+use crate::guard::{self, Policy};
 use crate::hub::Hubs;
 use crate::hub::window::Bounds;
 use crate::pulse::Pulse;
-use crate::telemetry;
+use crate::{telemetry, web};
 
 /// How long requests in hand may take after the streams have ended.
 const CLOSING: Duration = Duration::from_secs(3);
@@ -44,9 +45,10 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
     }
     let recorder = telemetry::recorder();
     let pulse = Arc::new(Pulse::new(config.drain()));
-    let hubs = Hubs::new(deps.live.clone(), deps.bulk, Bounds::default());
+    let hubs = Hubs::new(deps.live.clone(), deps.bulk.clone(), Bounds::default());
     let app = App {
         bus: deps.live,
+        bulk: deps.bulk,
         hubs: hubs.clone(),
         pulse: Arc::clone(&pulse),
     };
@@ -62,7 +64,15 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
             .await;
     });
     tracing::info!(%address, "the edge serves");
-    let served = serve(deps.listener, api::router(app), &config, &pulse, shutdown).await;
+    let policy = Arc::new(Policy {
+        loopback: address.ip().is_loopback(),
+        token: config.token.clone(),
+        origins: config.allow_origin.clone(),
+    });
+    let router = api::router(app)
+        .fallback(web::serve)
+        .layer(middleware::from_fn_with_state(policy, guard::guard));
+    let served = serve(deps.listener, router, &config, &pulse, shutdown).await;
     hubs.close().await;
     served
 }

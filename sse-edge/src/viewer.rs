@@ -233,7 +233,7 @@ impl Viewer {
     fn unknown(&mut self) -> Bytes {
         self.phase = Phase::Over;
         let problem = Problem::unknown_run(self.run()).document();
-        encode(Some("error"), None, problem.to_string().as_bytes())
+        encode(Some("error"), None, problem.to_json().as_bytes())
     }
 
     fn run(&self) -> &RunId {

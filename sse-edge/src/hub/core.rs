@@ -587,3 +587,6 @@ fn is_beginning(payload: &[u8]) -> bool {
     serde_json::from_slice::<Changed>(payload)
         .is_ok_and(|changed| matches!(changed.change.r#type.as_str(), "accepted" | "rejected"))
 }
+
+#[cfg(test)]
+mod tests;
