@@ -1,7 +1,10 @@
 import type { NextConfig } from "next";
 
-/** Where `next dev` finds a running edge; the built pages always ask their own origin. */
-const edge = process.env.AIDEATOR_EDGE ?? "http://127.0.0.1:8080";
+/**
+ * Where `next dev` finds a running edge (`aideator up --allow-origin http://localhost:3000`); the
+ * built pages always ask their own origin.
+ */
+const edge = process.env.AIDEATOR_EDGE ?? "http://127.0.0.1:7780";
 const dev = process.env.NODE_ENV === "development";
 
 const config: NextConfig = {

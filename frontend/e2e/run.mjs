@@ -21,6 +21,9 @@ async function open(server, path, options = {}) {
   page.setDefaultTimeout(8000);
   const faults = [];
   page.on("pageerror", (error) => faults.push(String(error)));
+  page.on("console", (line) => {
+    if (/content security policy/i.test(line.text())) faults.push(line.text());
+  });
   await page.goto(server.url + path);
   return { page, faults };
 }

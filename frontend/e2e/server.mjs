@@ -1,4 +1,5 @@
 /** Serves `out/` the way the edge does, and plays the recordings. For looking, not for production. */
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
@@ -10,6 +11,7 @@ const types = {
   ".js": "text/javascript",
   ".css": "text/css",
   ".txt": "text/x-component",
+  ".svg": "image/svg+xml",
   ".woff2": "font/woff2",
   ".json": "application/json",
 };
@@ -76,11 +78,22 @@ async function file(path, response) {
   for (const name of [page, `${page}.html`]) {
     const body = await readFile(join(out, normalize(name))).catch(() => undefined);
     if (!body) continue;
-    response.writeHead(200, { "content-type": types[extname(name)] ?? "application/octet-stream" });
+    const type = types[extname(name)] ?? "application/octet-stream";
+    const policy = type.includes("html") ? { "content-security-policy": policyOf(body) } : {};
+    response.writeHead(200, { "content-type": type, ...policy });
     return response.end(body);
   }
   response.writeHead(404, { "content-type": types[".html"] });
   response.end(await readFile(join(out, "404.html")));
+}
+
+/** As strict as the edge's: of the scripts inside a page only those it was built with. */
+function policyOf(page) {
+  const inside = [...page.toString().matchAll(/<script(?![^>]* src=)[^>]*>([^<]+)<\/script/g)];
+  const hashes = inside.map(
+    ([, s]) => `'sha256-${createHash("sha256").update(s).digest("base64")}'`,
+  );
+  return `default-src 'none'; script-src 'self' ${hashes.join(" ")}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'`;
 }
 
 /** Old runs are over; a young one is as far as its time. */

@@ -2,9 +2,10 @@
  * What the stream of a run says, checked at the door: inside, nothing is checked twice.
  * An event this page does not know is kept as it came (`UnknownEvent`); it is never an error.
  */
-import { z } from "zod";
+
 import { type StateMessage, stateMessageSchema } from "./run";
 import { usageSchema } from "./usage";
+import { z } from "./zod";
 
 const envelope = {
   v: z.literal(1),

@@ -1,6 +1,7 @@
 /** The shapes of a run as the HTTP API and the state log give them. */
-import { z } from "zod";
+
 import { usageSchema } from "./usage";
+import { z } from "./zod";
 
 export const variationStates = [
   "queued",

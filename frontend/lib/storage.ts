@@ -1,6 +1,7 @@
 /** Small lists this browser remembers. A browser that stores nothing forgets, and nothing breaks. */
-import { z } from "zod";
+
 import { parseJson } from "./events";
+import { z } from "./zod";
 
 const key = "aideator.repositories";
 const most = 8;

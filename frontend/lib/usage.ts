@@ -1,4 +1,4 @@
-import { z } from "zod";
+import { z } from "./zod";
 
 /** What an attempt used. `estimated` figures are marked wherever they are shown. */
 export const usageSchema = z.looseObject({

@@ -12,7 +12,8 @@ type Props = { run: RunRow; now: number };
 /** One run in two lines: what was asked, and what became of it. */
 export const RunLine = ({ run, now }: Props) => {
   const pick = run.pick?.variation;
-  const models = [...new Set(run.variations.map((v) => v.model).filter(Boolean))].join(", ");
+  const names = run.mode === "exec" ? ["command"] : run.variations.map((v) => v.model);
+  const models = [...new Set(names.filter(Boolean))].join(", ");
   const took = run.finished == null ? undefined : formatDuration(run.finished - run.created);
   return (
     <li>

@@ -25,17 +25,18 @@ function cardOf(run: RunState, variation: Variation, queue: RunDetail["queue"]):
   const summary = run.summary?.variations[index];
   const spec = run.spec?.variations[index];
   const attempt = currentAttempt(variation, summary);
+  const plain = run.spec?.mode === "exec";
   const queued = summary?.state === "queued";
   return {
     variation,
     summary,
     attempt,
-    model: attempt?.model ?? summary?.model ?? spec?.model ?? "model",
+    model: plain ? "command" : (attempt?.model ?? summary?.model ?? spec?.model ?? "model"),
     traits: traitsOf(spec),
     position: queued ? queue.find((q) => q.variation === index)?.position : undefined,
     active: summary ? isActive(summary) : !run.ended,
     picked: run.summary?.pick?.variation === index,
-    plain: run.spec?.mode === "exec",
+    plain,
   };
 }
 
