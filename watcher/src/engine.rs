@@ -12,7 +12,7 @@ use aideator_bus::{Bus, Delivery};
 use aideator_contract::RunId;
 use aideator_contract::local::AttemptName;
 use futures::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use crate::decide::Limits;
@@ -42,6 +42,7 @@ pub(crate) struct Engine<O> {
     /// Runs to be settled, in the order in which they asked for it.
     due: VecDeque<RunId>,
     settling: JoinSet<Done>,
+    settlers: HashMap<task::Id, RunId>,
     /// Attempts that have ended, whose folders are not cleared yet.
     clearing: BTreeSet<AttemptName>,
 }
@@ -73,6 +74,7 @@ impl<O: Observer> Engine<O> {
             runs: HashMap::new(),
             due: VecDeque::new(),
             settling: JoinSet::new(),
+            settlers: HashMap::new(),
             clearing: BTreeSet::new(),
         }
     }
@@ -91,13 +93,9 @@ impl<O: Observer> Engine<O> {
     /// Waits until a run has been settled, and takes what follows from it. Never returns while
     /// none is being settled. Cancelling it loses nothing.
     pub(crate) async fn settled(&mut self) {
-        match self.settling.join_next().await {
+        match self.settling.join_next_with_id().await {
             None => std::future::pending().await,
-            Some(Ok(done)) => self.take(done),
-            Some(Err(error)) => {
-                // A panic. Its messages come again; the run waits for a restart.
-                tracing::error!(%error, "settling a run broke down");
-            }
+            Some(joined) => self.joined(joined),
         }
         self.begin();
     }
@@ -130,10 +128,8 @@ impl<O: Observer> Engine<O> {
     pub(crate) async fn stop(mut self) {
         self.due.clear();
         let all = async {
-            while let Some(joined) = self.settling.join_next().await {
-                if let Ok(done) = joined {
-                    self.take(done);
-                }
+            while let Some(joined) = self.settling.join_next_with_id().await {
+                self.joined(joined);
             }
         };
         if timeout(STOPPING, all).await.is_err() {
@@ -175,7 +171,8 @@ impl<O: Observer> Engine<O> {
             let mut in_hand = std::mem::take(&mut tracked.waiting);
             let (bus, observer, limits) =
                 (self.bus.clone(), Arc::clone(&self.observer), self.limits);
-            self.settling.spawn(async move {
+            let settler = run.clone();
+            let task = self.settling.spawn(async move {
                 let result = settle(&bus, &*observer, &limits, &run).await;
                 if !matches!(&result, Err(error) if error.remedy() == Remedy::Retry) {
                     ack(std::mem::take(&mut in_hand)).await;
@@ -186,8 +183,29 @@ impl<O: Observer> Engine<O> {
                     in_hand,
                 }
             });
+            self.settlers.insert(task.id(), settler);
         }
         self.due.extend(busy);
+    }
+
+    fn joined(&mut self, joined: Result<(task::Id, Done), JoinError>) {
+        match joined {
+            Ok((id, done)) => {
+                self.settlers.remove(&id);
+                self.take(done);
+            }
+            Err(error) => {
+                // A panic, a fault of ours. The run's messages, dropped with the task, come again.
+                tracing::error!(%error, "settling a run broke down");
+                if let Some(run) = self.settlers.remove(&error.id()) {
+                    self.take(Done {
+                        result: Err(Error::Unsettled { run: run.clone() }),
+                        run,
+                        in_hand: Vec::new(),
+                    });
+                }
+            }
+        }
     }
 
     fn take(&mut self, done: Done) {

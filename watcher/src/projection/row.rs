@@ -79,6 +79,7 @@ fn record(sequence: u64, message: &StateMessage, origin: Option<&Origin>) -> Rec
         "seq": sequence,
         "place": place(summary.created, run),
         "status": summary.status,
+        "listed": summary.status != Status::Rejected,
         "models": models,
         "states": states,
         "picked": summary.pick.is_some(),
@@ -126,4 +127,109 @@ fn rejected(message: &StateMessage) -> RunRow {
 
 fn value(of: &impl Serialize) -> Value {
     serde_json::to_value(of).expect("types of the contract have text keys and finite numbers")
+}
+
+#[cfg(test)]
+mod tests {
+    use aideator_contract::summary::Summary;
+    use aideator_contract::{Code, Reason, Variation, VariationSpec};
+
+    use super::*;
+
+    fn run(name: &str) -> RunId {
+        name.parse().unwrap()
+    }
+
+    fn spec() -> RunSpec {
+        RunSpec {
+            prompt: "p".repeat(1000),
+            source: None,
+            mode: Mode::Analyze,
+            variations: vec![VariationSpec {
+                model: "m".into(),
+                temperature: None,
+                instructions: None,
+            }],
+            deadline_s: 1,
+            requester: None,
+        }
+    }
+
+    fn accepted(name: &str) -> StateMessage {
+        let at = Timestamp::from_millis(1_795_000_000_000);
+        let summary = Summary::accepted(&spec(), "s".into(), 1, at);
+        let spec = Box::new(spec());
+        StateMessage::new(run(name), at, Change::Accepted { spec }, summary)
+    }
+
+    fn picked(name: &str) -> StateMessage {
+        let before = accepted(name);
+        let variation = Variation::at(0).unwrap();
+        let (summary, change) = before
+            .summary
+            .picked(variation, None, 2, before.ts)
+            .unwrap();
+        StateMessage::new(run(name), before.ts, change, summary)
+    }
+
+    #[test]
+    fn places_sort_by_time_and_read_back() {
+        let at = |millis| place(Timestamp::from_millis(millis), &run("a"));
+        assert!(at(999) < at(1000) && at(1000) < at(1_795_000_000_000));
+        assert!(is_place(&at(5)));
+        for bad in [
+            "",
+            "5-a",
+            "00000000000005",
+            "00000000000005-",
+            "00000000000005-A",
+            "é".repeat(9).as_str(),
+        ] {
+            assert!(!is_place(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn messages_of_a_run_become_one_record_with_its_spec_and_its_last_state() {
+        let records = records([(1, accepted("a")), (2, accepted("b")), (3, picked("a"))]);
+        let [a, b] = &records[..] else {
+            panic!("{records:?}");
+        };
+        assert_eq!(
+            (a.sequence, a.whole, &a.fields["picked"]),
+            (3, true, &json!(true))
+        );
+        assert_eq!(
+            (b.sequence, b.whole, &b.fields["picked"]),
+            (2, true, &json!(false))
+        );
+        let row: RunRow = serde_json::from_value(a.fields["row"].clone()).unwrap();
+        assert_eq!(row.prompt.len(), 200);
+        assert_eq!(a.fields["spec"]["prompt"].as_str().unwrap().len(), 1000);
+    }
+
+    #[test]
+    fn a_later_state_alone_changes_the_row_and_keeps_what_was_asked() {
+        let records = records([(3, picked("a"))]);
+        assert!(!records[0].whole);
+        assert!(records[0].fields.get("spec").is_none());
+        assert!(records[0].fields["row"].get("prompt").is_none());
+        assert_eq!(records[0].fields["row"]["pick"]["variation"], 0);
+    }
+
+    #[test]
+    fn an_id_that_was_rejected_and_then_accepted_is_the_accepted_run() {
+        let at = Timestamp::from_millis(1);
+        let error = Reason::new(Code::BadValue, "no");
+        let summary = Summary::rejected("s".into(), 1, at);
+        let rejected = StateMessage::new(run("a"), at, Change::Rejected { error }, summary);
+        let only = records([(1, rejected.clone())]);
+        assert_eq!(
+            (&only[0].fields["listed"], &only[0].fields["spec"]),
+            (&json!(false), &Value::Null)
+        );
+        let both = records([(1, rejected), (2, accepted("a"))]);
+        assert_eq!(both[0].fields["listed"], true);
+        assert_eq!(both[0].fields["row"]["mode"], "analyze");
+    }
 }
