@@ -19,8 +19,10 @@ export function Providers({ children }: { children: ReactNode }) {
     <QueryClientProvider client={client}>
       <TooltipProvider delayDuration={400}>{children}</TooltipProvider>
       <Toaster
-        position="bottom-right"
-        toastOptions={{ classNames: { toast: "!bg-card !text-ink !border-line !text-small" } }}
+        position="top-center"
+        toastOptions={{
+          classNames: { toast: "!bg-card !text-ink !border-line !text-small !font-sans" },
+        }}
       />
     </QueryClientProvider>
   );

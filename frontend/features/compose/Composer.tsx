@@ -2,6 +2,7 @@
 
 import { useSearchParams } from "next/navigation";
 import { Notice } from "@/components/ui/notice";
+import { Words } from "@/components/ui/words";
 import { useInfo } from "@/hooks/useInfo";
 import { ComposerFooter } from "./ComposerFooter";
 import { PromptInput } from "./PromptInput";
@@ -25,9 +26,17 @@ export const Composer = () => {
       <PromptInput draft={draft} fault={faults.prompt} onChange={setDraft} onRun={run} />
       <Where draft={draft} faults={faults} local={info.data?.local ?? false} onChange={setDraft} />
       <Variations draft={draft} faults={faults} info={info.data} onChange={setDraft} />
-      {info.data?.note && draft.mode === "analyze" && <Notice>{info.data.note}</Notice>}
+      {info.data?.note && draft.mode === "analyze" && (
+        <Notice>
+          <Words text={info.data.note} />
+        </Notice>
+      )}
       {error && <Notice tone="bad">{error.message}</Notice>}
-      {info.error && <Notice tone="wait">{info.error.message}</Notice>}
+      {info.error && (
+        <Notice tone="wait">
+          <Words text={info.error.message} />
+        </Notice>
+      )}
       <ComposerFooter draft={draft} info={info.data} pending={pending} onChange={setDraft} />
     </form>
   );

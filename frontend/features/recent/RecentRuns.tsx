@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
+import { Words } from "@/components/ui/words";
 import { useNow } from "@/hooks/useNow";
 import { listRuns } from "@/lib/api";
 import { RunLine } from "./RunLine";
@@ -28,7 +29,11 @@ export const RecentRuns = () => {
       <h2 id="recent" className="font-semibold text-body">
         Recent runs
       </h2>
-      {error && <Notice tone="wait">{error.message}</Notice>}
+      {error && (
+        <Notice tone="wait">
+          <Words text={error.message} />
+        </Notice>
+      )}
       {isPending && !error && <div aria-hidden className="shimmer h-14 rounded-lg" />}
       {data?.runs.length === 0 && (
         <p className="rounded-lg border border-dashed px-4 py-8 text-center text-ink-soft">

@@ -23,7 +23,7 @@ export const RunNotices = ({ followed: { run, connection }, onTryAgain }: Props)
         </div>
       </Notice>
     )}
-    {run.gap && <Notice tone="wait">Something of this run is no longer kept: {run.gap}</Notice>}
+    {run.gap && <Notice tone="wait">The stream told of a gap: {run.gap}</Notice>}
     {run.unreadable > 0 && (
       <Notice tone="wait">{plural(run.unreadable, "message")} could not be read.</Notice>
     )}
