@@ -1,5 +1,13 @@
 //! The built binary, started and watched as a person would.
 
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+
+pub mod http;
+pub mod processes;
+pub mod runs;
+pub mod stage;
+pub mod viewer;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -94,6 +102,20 @@ pub fn within<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < limit, "{what}: not within {LIMIT:?}");
         std::thread::park_timeout(Duration::from_millis(5));
     }
+}
+
+/// Asks until there is an answer, without holding up others.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let answer = tokio::time::timeout(LIMIT, asking).await;
+    answer.unwrap_or_else(|_| panic!("{what}: not within {LIMIT:?}"))
 }
 
 /// The lines a successful command printed.

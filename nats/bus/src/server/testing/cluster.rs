@@ -39,6 +39,11 @@ impl TestCluster {
         Self::with(Some(Keys::generate().expect("keys are made"))).await
     }
 
+    /// A cluster in operator mode with these keys, ready to make streams.
+    pub async fn start_with_keys(keys: Keys) -> Self {
+        Self::with(Some(keys)).await
+    }
+
     async fn with(keys: Option<Keys>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let ports = free_addresses(SIZE * 2);
