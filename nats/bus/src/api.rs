@@ -5,12 +5,31 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::connect::Bus;
 use crate::error::Error;
 
 /// How long JetStream may take to answer about its own things.
 pub(crate) const API_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long JetStream may not be ready (a server or cluster that just started).
+const READY: Duration = Duration::from_secs(15);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Asks again while the answer is that JetStream is not ready, for 15 seconds at most.
+pub(crate) async fn when_ready<T, F>(ask: impl Fn() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let deadline = Instant::now() + READY;
+    loop {
+        match ask().await {
+            Err(error) if error.is_transient() && Instant::now() < deadline => sleep(PAUSE).await,
+            ended => return ended,
+        }
+    }
+}
 
 impl Bus {
     /// Asks `$JS.API.<what>` with `body` (`Value::Null`: nothing) and reads the answer as `T`.

@@ -6,6 +6,7 @@ use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _, stream};
 use serde_json::{Value, json};
 
+use crate::api::when_ready;
 use crate::connect::Bus;
 use crate::delivery::Delivery;
 use crate::error::{Error, codes};
@@ -50,11 +51,12 @@ impl Stream for Deliveries {
 
 impl Bus {
     /// Creates the consumer, or updates it to these properties, and delivers its messages.
+    /// JetStream is waited for, 15 seconds at most.
     ///
     /// # Errors
     /// The consumer can't be made: no such stream, no permission, no answer.
     pub async fn consume(&self, consume: Consume) -> Result<Deliveries, Error> {
-        self.declare_consumer(&consume).await?;
+        when_ready(|| self.declare_consumer(&consume)).await?;
         let pull = Pull::begin(self.clone(), consume).await?;
         let deliveries = stream::unfold(pull, async |mut pull| Some((pull.next().await?, pull)));
         Ok(Deliveries(deliveries.boxed()))

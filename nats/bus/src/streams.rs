@@ -10,17 +10,14 @@ use aideator_contract::subject::{
     RUNS_STREAM,
 };
 use serde_json::{Map, Value, json};
-use tokio::time::{Instant, sleep};
 
+use crate::api::when_ready;
 use crate::connect::Bus;
 use crate::consume::nanos;
 use crate::error::{Error, codes};
 
 /// Below this a stream is not made smaller to fit a disk.
 const LEAST_BYTES: i64 = 64 * 1024 * 1024;
-/// How long JetStream may not be ready (a server or cluster that just started).
-const READY: Duration = Duration::from_secs(15);
-const PAUSE: Duration = Duration::from_millis(100);
 const REQUESTS_BYTES: i64 = 1024 * 1024 * 1024;
 const OPEN_BYTES: i64 = 64 * 1024 * 1024;
 /// What JetStream can't change on a stream that exists.
@@ -136,15 +133,7 @@ impl Bus {
     }
 
     pub(crate) async fn ensure_stream(&self, wanted: Value) -> Result<(), Error> {
-        let deadline = Instant::now() + READY;
-        loop {
-            match self.try_ensure_stream(wanted.clone()).await {
-                Err(error) if error.is_transient() && Instant::now() < deadline => {
-                    sleep(PAUSE).await;
-                }
-                ended => return ended,
-            }
-        }
+        when_ready(|| self.try_ensure_stream(wanted.clone())).await
     }
 
     async fn try_ensure_stream(&self, mut wanted: Value) -> Result<(), Error> {

@@ -31,7 +31,7 @@ pub(crate) fn millis(text: &str) -> Option<u64> {
 fn digits(text: &[u8]) -> Option<i64> {
     let digit = |sum: i64, byte: &u8| {
         byte.is_ascii_digit()
-            .then(|| sum.wrapping_mul(10) + value(*byte))
+            .then(|| sum.wrapping_mul(10).wrapping_add(value(*byte)))
     };
     text.iter().try_fold(0, digit)
 }
