@@ -324,6 +324,56 @@ async fn the_submitter_answers_a_script() {
     assert_eq!(answer.unwrap().payload, "r-1");
 }
 
+/// nats-server does not check where a client wants its answer. JetStream answers a publish with
+/// an ack and a read with the message: neither may arrive where the agent may not write.
+#[tokio::test]
+async fn no_answer_carries_an_agents_words_where_it_may_not_write() {
+    let (server, admin) = server_with_runs().await;
+    let witness = Peer::connect(&server, server.credentials(User::Admin).as_ref()).await;
+    let mut heard = witness.client.subscribe("aideator.>").await.unwrap();
+    witness.client.flush().await.unwrap();
+    let agent = Peer::connect(&server, Some(&agent_of(&server))).await;
+    let mine = Subject::out(&run(), variation(0)).to_string();
+    let read = format!("$JS.API.DIRECT.GET.AIDEATOR_RUNS.{mine}");
+    for target in [
+        Subject::out(&run(), variation(1)).as_str(),
+        Subject::report(&run(), variation(1)).as_str(),
+        Subject::attempt(&run(), variation(1)).as_str(),
+        Subject::attempt(&run(), variation(0)).as_str(),
+        Subject::state(&run()).as_str(),
+        Subject::control(&run(), variation(1)).as_str(),
+        "aideator.requests.run",
+        "aideator.rpc.run",
+        "$JS.API.STREAM.DELETE.AIDEATOR_RUNS",
+    ] {
+        for asked in [&mine, &read] {
+            let (asked, target) = (asked.clone(), target.to_owned());
+            agent
+                .client
+                .publish_with_reply(asked, target, "".into())
+                .await
+                .unwrap();
+        }
+    }
+    // The server has handled all of it before it answers this.
+    let last = jetstream::new(agent.client.clone())
+        .publish(mine.clone(), "last".into())
+        .await;
+    assert_eq!(last.unwrap().await.unwrap().sequence, 10);
+    let runs = admin.get_stream("AIDEATOR_RUNS").await.unwrap();
+    assert_eq!(runs.cached_info().state.messages, 10);
+    loop {
+        let message = timeout(LIMIT, futures::StreamExt::next(&mut heard))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(message.subject.as_str(), mine);
+        if message.payload == "last" {
+            break;
+        }
+    }
+}
+
 #[test]
 fn keys_are_made_once_and_kept_for_this_user_alone() {
     let folder = tempfile::tempdir().unwrap();

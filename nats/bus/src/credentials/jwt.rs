@@ -53,13 +53,21 @@ pub(super) fn operator(system_account: &str) -> Value {
     json!({ "type": "operator", "version": 2, "system_account": system_account })
 }
 
-/// An account. Limits are the server's, not the account's: one installation, one tenant.
-pub(super) fn account(jetstream: bool, signing_keys: &[Value]) -> Value {
+/// What an account is beside its limits, which are the server's: one installation, one tenant.
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) jetstream: bool,
+    pub(super) signing_keys: Vec<Value>,
+    pub(super) exports: Vec<Value>,
+    pub(super) imports: Vec<Value>,
+}
+
+pub(super) fn account(about: Account) -> Value {
     let mut limits = json!({
         "subs": -1, "data": -1, "payload": -1,
         "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
     });
-    if jetstream {
+    if about.jetstream {
         for unlimited in [
             "mem_storage",
             "disk_storage",
@@ -70,7 +78,22 @@ pub(super) fn account(jetstream: bool, signing_keys: &[Value]) -> Value {
             limits[unlimited] = (-1).into();
         }
     }
-    json!({ "type": "account", "version": 2, "limits": limits, "signing_keys": signing_keys })
+    json!({
+        "type": "account",
+        "version": 2,
+        "limits": limits,
+        "signing_keys": about.signing_keys,
+        "exports": about.exports,
+        "imports": about.imports,
+    })
+}
+
+pub(super) fn export(subject: &str, kind: &str) -> Value {
+    json!({ "name": subject, "subject": subject, "type": kind })
+}
+
+pub(super) fn import(subject: &str, kind: &str, from: &str) -> Value {
+    json!({ "name": subject, "subject": subject, "type": kind, "account": from })
 }
 
 /// A signing key whose users can have exactly the permissions of `template`.

@@ -10,7 +10,7 @@ use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::permissions::{SENTINEL_INBOX, agent_template, sentinel};
+use super::permissions::{SENTINEL_INBOX, agent_template, exports, imports, sentinel};
 use super::{Credentials, CredentialsError, Minter, User, jwt};
 
 /// Everything an installation signs with. Made once; who has it is the operator.
@@ -43,6 +43,7 @@ struct Seeds {
     system: String,
     system_user: String,
     account: String,
+    agents: String,
     service_signer: String,
     agent_signer: String,
     admin: String,
@@ -64,6 +65,7 @@ impl Keys {
             system: KeyPair::new_account().seed()?,
             system_user: KeyPair::new_user().seed()?,
             account: KeyPair::new_account().seed()?,
+            agents: KeyPair::new_account().seed()?,
             service_signer: KeyPair::new_account().seed()?,
             agent_signer: KeyPair::new_account().seed()?,
             admin: KeyPair::new_user().seed()?,
@@ -140,10 +142,19 @@ impl Keys {
                 },
             )
         };
-        let signing_keys = [
-            json!(service_signer.public_key()),
-            jwt::scoped_key(&agent_signer, "agent", &agent_template()),
-        ];
+        let agents = KeyPair::from_seed(&seeds.agents)?.public_key();
+        let system_claims = jwt::account(jwt::Account::default());
+        let account_claims = jwt::account(jwt::Account {
+            jetstream: true,
+            signing_keys: vec![json!(service_signer.public_key())],
+            exports: exports(),
+            ..jwt::Account::default()
+        });
+        let agents_claims = jwt::account(jwt::Account {
+            signing_keys: vec![jwt::scoped_key(&agent_signer, "agent", &agent_template())],
+            imports: imports(&account),
+            ..jwt::Account::default()
+        });
         let trust = Trust {
             operator: signed(
                 &operator,
@@ -154,16 +165,15 @@ impl Keys {
             accounts: vec![
                 (
                     system.clone(),
-                    signed(&operator, &system, "SYS", jwt::account(false, &[]))?,
+                    signed(&operator, &system, "SYS", system_claims)?,
                 ),
                 (
                     account.clone(),
-                    signed(
-                        &operator,
-                        &account,
-                        "AIDEATOR",
-                        jwt::account(true, &signing_keys),
-                    )?,
+                    signed(&operator, &account, "AIDEATOR", account_claims)?,
+                ),
+                (
+                    agents.clone(),
+                    signed(&operator, &agents, "AGENTS", agents_claims)?,
                 ),
             ],
             sentinel: signed(
@@ -240,9 +250,9 @@ impl Keys {
 
     /// What makes the credentials of agents.
     pub fn minter(&self) -> Result<Minter, CredentialsError> {
-        let account = KeyPair::from_seed(&self.seeds.account)?.public_key();
+        let agents = KeyPair::from_seed(&self.seeds.agents)?.public_key();
         Ok(Minter::new(
-            account,
+            agents,
             KeyPair::from_seed(&self.seeds.agent_signer)?,
         ))
     }
