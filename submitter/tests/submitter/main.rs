@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod commands;
 mod launcher;
 mod requests;
 mod scene;
+mod watcher;
