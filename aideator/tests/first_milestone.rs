@@ -31,8 +31,8 @@ async fn a_published_request_reaches_a_viewer_whatever_happens_to_the_line() {
     assert!(scissors.connections() > 3, "the line was cut three times");
 
     let replayed = watch(up.http(), "first");
-    assert_eq!(out(&replayed), out(&cut), "replayed as it was seen live");
-    assert_eq!(replayed, resumed, "resumed to the byte");
+    same(&cut, &replayed, "replayed as it was seen live");
+    same(&resumed, &replayed, "resumed to the byte");
     check(&replayed);
 
     // Another `up` on the same data: the same ports, the same run.
@@ -40,7 +40,7 @@ async fn a_published_request_reaches_a_viewer_whatever_happens_to_the_line() {
     up.stop();
     let up = Up::start(data.path());
     assert_eq!((up.http(), up.nats()), (http.as_str(), nats.as_str()));
-    assert_eq!(watch(up.http(), "first"), replayed, "after a restart");
+    same(&watch(up.http(), "first"), &replayed, "after a restart");
     up.stop();
 }
 
@@ -107,6 +107,17 @@ fn interrupted_and_resumed(server: &str, run: &str) -> Vec<String> {
         .unwrap();
     seen.extend(lines(&rest));
     seen
+}
+
+/// Each subject is the same, byte for byte; how two subjects mix is nobody's promise.
+fn same(one: &[String], other: &[String], why: &str) {
+    assert_eq!(out(one), out(other), "{why}");
+    assert_eq!(states(one), states(other), "{why}");
+}
+
+fn states(printed: &[String]) -> Vec<&String> {
+    let is_state = |line: &&String| json_of(line).get("change").is_some();
+    printed.iter().filter(is_state).collect()
 }
 
 /// The agent's events of what was printed; states may come between them anywhere.

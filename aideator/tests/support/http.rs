@@ -50,7 +50,9 @@ pub async fn ask(
         head += &format!("{name}: {value}\r\n");
     }
     // A server that refuses by the head alone may close before it has read the body.
-    let _ = socket.write_all(format!("{head}\r\n{body}").as_bytes()).await;
+    let _ = socket
+        .write_all(format!("{head}\r\n{body}").as_bytes())
+        .await;
     let mut body = BufReader::new(socket);
     let first = line(&mut body).await?;
     let status = first.split(' ').nth(1).and_then(|word| word.parse().ok());

@@ -1,6 +1,10 @@
 //! The built binary, started and watched as a person would.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 
 pub mod http;
 pub mod processes;

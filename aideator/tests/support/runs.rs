@@ -125,7 +125,9 @@ pub async fn stored(bus: &Bus, subject: &str) -> Vec<Stored> {
 pub async fn events(bus: &Bus, run: &str, number: usize) -> Vec<Value> {
     let subject = Subject::out(&run.parse().unwrap(), variation(number));
     let stored = stored(bus, subject.as_str()).await;
-    let events = stored.iter().map(|one| serde_json::from_slice(&one.payload));
+    let events = stored
+        .iter()
+        .map(|one| serde_json::from_slice(&one.payload));
     events.map(Result::unwrap).collect()
 }
 
