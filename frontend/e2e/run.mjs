@@ -189,7 +189,7 @@ check("Ctrl+Enter runs; an empty prompt and a refusal are said in place", async 
   await page.getByText("Type a prompt.").waitFor();
   await prompt.fill("please refuse this");
   await prompt.press("Control+Enter");
-  await page.getByText("no model of that name here").waitFor();
+  await page.getByText("No model of that name here.").waitFor();
   await prompt.fill("What is this?");
   await prompt.press("Control+Enter");
   await page.waitForURL(/\/stream\?run=done-three/);

@@ -1,6 +1,7 @@
 /** The HTTP API, typed. Same origin; every answer is checked; every failure is an `ApiError`. */
 import type { z } from "zod";
 import { type Problem, parseJson, problemSchema } from "./events";
+import { sentence } from "./format";
 import { createdSchema, infoSchema, runDetailSchema, runListSchema } from "./run";
 
 const base = "/api/v1";
@@ -12,7 +13,7 @@ export class ApiError extends Error {
     readonly status: number,
     readonly problem: Problem,
   ) {
-    super(problem.detail ?? problem.title ?? "The server could not do this.");
+    super(sentence(problem.detail ?? problem.title ?? "the server could not do this"));
     this.name = "ApiError";
   }
 }

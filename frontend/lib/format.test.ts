@@ -55,6 +55,13 @@ describe("format", () => {
     ["https://example.com/", "https://example.com/"],
   ])("shortens %s to %s", (repo, short) => expect(f.shortRepo(repo)).toBe(short));
 
+  it.each([
+    ["no such run", "No such run."],
+    ["Is it up?", "Is it up?"],
+    ["", ""],
+    ["3 variations may run at once ", "3 variations may run at once."],
+  ])("makes a sentence of %j", (text, whole) => expect(f.sentence(text)).toBe(whole));
+
   it("says how long ago", () => {
     const now = 1_795_000_000_000;
     expect(f.formatAgo(now + 5_000, now)).toBe("just now");

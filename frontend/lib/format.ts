@@ -72,6 +72,13 @@ export function shortRepo(repo: string): string {
 
 export const shortCommit = (sha: string): string => sha.slice(0, 7);
 
+/** A reason as the services write it ("no such run"), as a sentence. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  const whole = /[.!?…]$/.test(trimmed) || trimmed === "" ? trimmed : `${trimmed}.`;
+  return whole.charAt(0).toUpperCase() + whole.slice(1);
+}
+
 export const plural = (n: number, word: string): string => `${n} ${word}${n === 1 ? "" : "s"}`;
 
 const pad = (n: number): string => String(n).padStart(2, "0");

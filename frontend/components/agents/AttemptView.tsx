@@ -1,4 +1,5 @@
 import { Notice } from "@/components/ui/notice";
+import { sentence } from "@/lib/format";
 import type { Attempt } from "@/lib/parts";
 import { PartView } from "./parts/PartView";
 
@@ -14,10 +15,10 @@ export const AttemptView = ({ attempt, open, raw }: Props) => {
         <PartView key={part.key} part={part} open={open} answered={i < lastText} raw={raw} />
       ))}
       {early && <Notice>{early}</Notice>}
-      {attempt.end?.kind === "error" && <Notice tone="bad">{attempt.end.text}</Notice>}
+      {attempt.end?.kind === "error" && <Notice tone="bad">{sentence(attempt.end.text)}</Notice>}
       {attempt.end?.kind === "abort" && (
         <Notice tone="info">
-          Stopped here{attempt.end.reason ? `: ${attempt.end.reason}` : "."}
+          {sentence(`Stopped here${attempt.end.reason ? `: ${attempt.end.reason}` : ""}`)}
         </Notice>
       )}
     </>

@@ -11,6 +11,7 @@ type Props = { card: CardModel; raw: boolean };
 export const CardText = ({ card, raw }: Props) => {
   const { variation, attempt, summary, active } = card;
   const writing = active && !attempt?.end;
+  const explained = summary?.reason != null || card.position !== undefined;
   const empty = !attempt || attempt.parts.length === 0;
   return (
     <>
@@ -20,7 +21,7 @@ export const CardText = ({ card, raw }: Props) => {
         <Mark tone="wait">{gapWords(0, variation.pendingGap)}</Mark>
       )}
       <CardReason card={card} />
-      {empty && active && <Waiting summary={summary} />}
+      {empty && active && <Waiting summary={summary} explained={explained} />}
     </>
   );
 };

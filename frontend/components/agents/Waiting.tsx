@@ -8,10 +8,18 @@ const words: Record<string, string> = {
   running: "Waits for the first token.",
 };
 
+type Props = {
+  summary?: VariationSummary;
+  /** Why it waits is said elsewhere. */
+  explained: boolean;
+};
+
 /** Nothing has arrived yet. */
-export const Waiting = ({ summary }: { summary?: VariationSummary }) => (
+export const Waiting = ({ summary, explained }: Props) => (
   <div className="flex flex-col gap-2">
-    <p className="text-caption text-ink-soft">{words[summary?.state ?? ""] ?? "Waits."}</p>
+    {!explained && (
+      <p className="text-caption text-ink-soft">{words[summary?.state ?? ""] ?? "Waits."}</p>
+    )}
     {widths.map((width) => (
       <div key={width} aria-hidden className={`shimmer h-3 rounded ${width}`} />
     ))}
