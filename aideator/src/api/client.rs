@@ -216,17 +216,21 @@ impl Client {
         Err(Error::Problem(Problem::read(status, &body)))
     }
 
-    /// The innermost cause is the one people understand.
     pub(super) fn unreachable(&self, error: &reqwest::Error) -> Error {
-        let mut innermost: &dyn std::error::Error = error;
-        while let Some(source) = innermost.source() {
-            innermost = source;
-        }
         Error::Unreachable {
             server: self.server().to_owned(),
-            why: innermost.to_string(),
+            why: innermost(error),
         }
     }
+}
+
+/// The innermost cause is the one people understand.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
 }
 
 fn is_loopback(url: &Url) -> bool {

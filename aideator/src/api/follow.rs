@@ -8,6 +8,7 @@ use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::client::innermost;
 use super::sse::{Frame, Parser};
 use super::{Client, Problem};
 use crate::error::Error;
@@ -90,7 +91,7 @@ impl Follow {
                 }
                 // The server closes streams when it stops or when we were too slow: resume.
                 Ok(Ok(None)) => String::from("the server closed the stream"),
-                Ok(Err(error)) => self.client.unreachable(&error).to_string(),
+                Ok(Err(error)) => innermost(&error),
                 Err(_) => format!("no sign of life for {} s", SILENCE.as_secs()),
             };
             self.line = None;

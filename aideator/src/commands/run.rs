@@ -78,11 +78,11 @@ pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
     }
     let manner = Manner::of(args.json);
     if manner != Manner::Json {
+        let page = created.url.unwrap_or_default();
         news(&format!(
-            "run {} · {}/runs/{}",
+            "run {} · {}{page}",
             created.run_id,
-            client.server(),
-            created.run_id
+            client.server()
         ));
     }
     let exit = show(&mut client.follow(&created.run_id, None), manner).await?;

@@ -10,7 +10,7 @@ use super::parts::{Part, Parts};
 use super::ready::wait_until_ready;
 use crate::commands::up::WhereNats;
 use crate::error::Error;
-use crate::output::put;
+use crate::output::{news, put};
 use crate::view::Paint;
 
 /// How long the parts have to end what they are doing.
@@ -24,9 +24,13 @@ impl Machine {
         let (mut servers, mut parts) = (Parts::default(), Parts::default());
         let ended = tokio::select! {
             ended = self.work(&mut servers, &mut parts) => ended,
-            () = stop => Ok(()),
+            () = stop => {
+                if !self.args.json {
+                    news("stopping; agents at work go on, and the next `aideator up` takes them over");
+                }
+                Ok(())
+            }
         };
-        tracing::info!("stopping");
         parts.stop(ENDING).await;
         // Last, because the parts say goodbye to it.
         servers.stop(ENDING).await;
@@ -70,6 +74,11 @@ impl Machine {
             ready = wait_until_ready(http) => ready?,
             error = parts.failed() => return Err(error),
             error = servers.failed() => return Err(error),
+        }
+        if let Some(small) = &models.small {
+            news("loading the small model …");
+            // Whoever asks at once should be answered.
+            small.ready().await;
         }
         put(&if self.args.json {
             format!("{}\n", announce::line(&need, http, ours.is_some()))

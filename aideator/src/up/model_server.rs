@@ -37,22 +37,18 @@ impl ModelServer {
         format!("http://{}/v1", self.address)
     }
 
+    /// Waits until it can answer, for as long as loading may take.
+    pub(crate) async fn ready(&self) {
+        let health = format!("http://{}/health", self.address);
+        if timeout(LOADING, http_answers(&health)).await.is_err() {
+            tracing::warn!(log = %self.log.display(), "the small model does not get ready");
+        }
+    }
+
     /// Keeps the server running until `shutdown`.
     pub(crate) async fn keep(self, shutdown: CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
             let mut child = self.start()?;
-            // Taken out, because waiting for the child would close it, and the child ends with it.
-            let stdin = child.stdin.take();
-            let health = format!("http://{}/health", self.address);
-            let watched = async {
-                match timeout(LOADING, http_answers(&health)).await {
-                    Ok(()) => tracing::info!(address = %self.address, "the small model is ready"),
-                    Err(_) => {
-                        tracing::warn!(log = %self.log.display(), "the small model does not get ready")
-                    }
-                }
-                std::future::pending::<()>().await;
-            };
             tokio::select! {
                 ended = child.wait() => {
                     tracing::warn!(?ended, log = %self.log.display(), "the small model's server ended; it is started again");
@@ -61,9 +57,9 @@ impl ModelServer {
                         () = shutdown.cancelled() => {}
                     }
                 }
-                () = watched => {}
                 () = shutdown.cancelled() => {
-                    drop(stdin);
+                    // It ends when its standard input does.
+                    drop(child.stdin.take());
                     if timeout(ENDING, child.wait()).await.is_err() {
                         let _ = child.kill().await;
                     }
