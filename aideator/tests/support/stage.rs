@@ -136,7 +136,8 @@ impl Stage {
         let log: File = log.unwrap();
         let mut command = Command::from(aideator());
         command
-            .args(["up", "--json", "--model", "scripted/lorem", "--data-dir"])
+            .env("AIDEATOR_MODEL", "scripted/lorem")
+            .args(["up", "--json", "--data-dir"])
             .arg(self.folder.path())
             .args(&self.arguments)
             .args(self.where_to(part))
