@@ -12,6 +12,7 @@ mod jwt;
 mod keys;
 mod minter;
 mod permissions;
+mod secret_file;
 
 pub use creds_file::Credentials;
 pub use keys::{Keys, Trust};

@@ -11,12 +11,15 @@
 //! [`Publisher`] is the thin task that does what the machine says, over a [`Bus`](crate::Bus).
 
 mod attempt;
+mod composer;
 mod machine;
+mod protocol;
 mod queue;
 mod task;
 
 pub use attempt::{Opened, open};
-pub use machine::{Action, Failure, Input, Machine, OutSeen, Outgoing};
+pub use machine::Machine;
+pub use protocol::{Action, Failure, Input, OutSeen, Outgoing};
 pub use queue::TooLarge;
 pub use task::Publisher;
 

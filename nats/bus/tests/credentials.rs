@@ -193,6 +193,26 @@ async fn an_agent_gets_its_acks_and_reads_its_attempt() {
 }
 
 #[tokio::test]
+async fn an_agent_hears_the_submitter() {
+    let (server, _) = server_with_runs().await;
+    let submitter = Peer::connect(&server, server.credentials(User::Submitter).as_ref()).await;
+    let agent = Peer::connect(&server, Some(&agent_of(&server))).await;
+    let mine = Subject::control(&run(), variation(0)).to_string();
+    let mut orders = agent.client.subscribe(mine.clone()).await.unwrap();
+    agent.client.flush().await.unwrap();
+    submitter
+        .client
+        .publish(mine, "cancel".into())
+        .await
+        .unwrap();
+    let order = timeout(LIMIT, futures::StreamExt::next(&mut orders))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(order.payload, "cancel");
+}
+
+#[tokio::test]
 async fn the_connection_of_an_agent_ends_when_its_credential_does() {
     let (server, _) = server_with_runs().await;
     let soon = Timestamp::from(std::time::SystemTime::now() + Duration::from_secs(1));

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use nkeys::KeyPair;
 
-use super::{CredentialsError, jwt, keys};
+use super::{CredentialsError, jwt, secret_file};
 
 /// What a client connects with. Its `Debug` shows no secret.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,13 +26,13 @@ impl Credentials {
 
     /// Reads a `.creds` file.
     pub fn load(path: &Path) -> Result<Self, CredentialsError> {
-        let text = fs::read_to_string(path).map_err(keys::failed("read", path))?;
+        let text = fs::read_to_string(path).map_err(secret_file::failed("read", path))?;
         text.parse()
     }
 
     /// Writes a `.creds` file that only this user can read, whole or not at all.
     pub fn save(&self, path: &Path) -> Result<(), CredentialsError> {
-        keys::write_secret(path, &self.to_text())
+        secret_file::write(path, &self.to_text())
     }
 
     /// The contents of a `.creds` file.

@@ -62,7 +62,7 @@ pub(super) struct Account {
     pub(super) imports: Vec<Value>,
 }
 
-pub(super) fn account(about: Account) -> Value {
+pub(super) fn account(about: &Account) -> Value {
     let mut limits = json!({
         "subs": -1, "data": -1, "payload": -1,
         "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,

@@ -1,8 +1,8 @@
 //! The keys of an installation, and the folder they are kept in.
 
 use std::fs;
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::permissions::{SENTINEL_INBOX, agent_template, exports, imports, sentinel};
-use super::{Credentials, CredentialsError, Minter, User, jwt};
+use super::{Credentials, CredentialsError, Minter, User, jwt, secret_file};
 
 /// Everything an installation signs with. Made once; who has it is the operator.
 pub struct Keys {
@@ -84,9 +84,9 @@ impl Keys {
             .recursive(true)
             .mode(0o700)
             .create(folder)
-            .map_err(failed("create", folder))?;
+            .map_err(secret_file::failed("create", folder))?;
         let path = folder.join(Self::FILE);
-        let keys = match read_secret(&path)? {
+        let keys = match secret_file::read(&path)? {
             Some(text) => Self::parse(&path, &text)?,
             None => Self::create(&path)?,
         };
@@ -111,13 +111,13 @@ impl Keys {
     fn create(path: &Path) -> Result<Self, CredentialsError> {
         let keys = Self::generate()?;
         let text = serde_json::to_string_pretty(&keys.seeds).expect("a struct of texts");
-        match stage(path, &text)?.persist_noclobber(path) {
+        match secret_file::stage(path, &text)?.persist_noclobber(path) {
             Ok(_) => Ok(keys),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                let text = read_secret(path)?.unwrap_or_default();
+                let text = secret_file::read(path)?.unwrap_or_default();
                 Self::parse(path, &text)
             }
-            Err(error) => Err(failed("write", path)(error.error)),
+            Err(error) => Err(secret_file::failed("write", path)(error.error)),
         }
     }
 
@@ -143,14 +143,14 @@ impl Keys {
             )
         };
         let agents = KeyPair::from_seed(&seeds.agents)?.public_key();
-        let system_claims = jwt::account(jwt::Account::default());
-        let account_claims = jwt::account(jwt::Account {
+        let system_claims = jwt::account(&jwt::Account::default());
+        let account_claims = jwt::account(&jwt::Account {
             jetstream: true,
             signing_keys: vec![json!(service_signer.public_key())],
             exports: exports(),
             ..jwt::Account::default()
         });
-        let agents_claims = jwt::account(jwt::Account {
+        let agents_claims = jwt::account(&jwt::Account {
             signing_keys: vec![jwt::scoped_key(&agent_signer, "agent", &agent_template())],
             imports: imports(&account),
             ..jwt::Account::default()
@@ -263,59 +263,4 @@ pub(super) fn now() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs()
-}
-
-pub(super) fn failed<'a>(
-    action: &'static str,
-    path: &'a Path,
-) -> impl Fn(std::io::Error) -> CredentialsError + 'a {
-    move |source| CredentialsError::File {
-        action,
-        path: path.to_owned(),
-        source,
-    }
-}
-
-/// A temporary file beside `path`, readable by this user alone, holding `text` on the disk.
-fn stage(path: &Path, text: &str) -> Result<tempfile::NamedTempFile, CredentialsError> {
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
-        .map_err(failed("write beside", path))?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.as_file().sync_all())
-        .map_err(failed("write", path))?;
-    Ok(file)
-}
-
-/// Writes by rename; what already says the same is left alone.
-pub(super) fn write_secret(path: &Path, text: &str) -> Result<(), CredentialsError> {
-    if fs::read_to_string(path).is_ok_and(|there| there == text) && exposed(path).is_none() {
-        return Ok(());
-    }
-    stage(path, text)?
-        .persist(path)
-        .map_err(|error| failed("write", path)(error.error))?;
-    Ok(())
-}
-
-fn read_secret(path: &Path) -> Result<Option<String>, CredentialsError> {
-    match fs::read_to_string(path) {
-        Ok(text) => match exposed(path) {
-            Some(mode) => Err(CredentialsError::Exposed {
-                path: path.to_owned(),
-                mode,
-            }),
-            None => Ok(Some(text)),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(failed("read", path)(error)),
-    }
-}
-
-/// The permission bits of a file that others can read.
-fn exposed(path: &Path) -> Option<u32> {
-    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o777;
-    (mode & 0o077 != 0).then_some(mode)
 }

@@ -8,7 +8,7 @@ use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
 
 use super::permissions::{agent_inbox, agent_tags};
-use super::{Credentials, CredentialsError, jwt, keys};
+use super::{Credentials, CredentialsError, jwt, keys, secret_file};
 
 /// What the submitter holds to make the credentials of agents. Whoever has it can speak for any
 /// variation, and do nothing else.
@@ -31,7 +31,7 @@ impl Minter {
 
     /// Reads the file that [`Keys::open`](super::Keys::open) left for the submitter.
     pub fn load(path: &Path) -> Result<Self, CredentialsError> {
-        let text = fs::read_to_string(path).map_err(keys::failed("read", path))?;
+        let text = fs::read_to_string(path).map_err(secret_file::failed("read", path))?;
         let stored: Stored =
             serde_json::from_str(&text).map_err(|error| CredentialsError::Malformed {
                 path: path.to_owned(),
@@ -48,7 +48,7 @@ impl Minter {
             account: self.account.clone(),
             seed: self.signer.seed()?,
         };
-        keys::write_secret(
+        secret_file::write(
             path,
             &serde_json::to_string_pretty(&stored).expect("two texts"),
         )

@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use aideator_contract::report::ReportMessage;
 use aideator_contract::usage::Digest;
-use aideator_contract::{Attempt, Event, OutMessage, Report, Subject, Timestamp, VERSION};
-use bytes::Bytes;
+use aideator_contract::{Event, Report, Timestamp};
 
-use super::queue::{Entry, Item, Queue, TooLarge, check, size};
+use super::composer::{Composed, Composer};
+use super::protocol::{Action, Failure, Input, OutSeen};
+use super::queue::{Item, Queue, TooLarge, check, size};
 use super::{Ended, Speaker};
 
 /// Pauses while the server has not decided: 1 ms, doubling to 64 ms.
@@ -18,107 +18,16 @@ const UNDECIDED_MS: (u64, u64) = (1, 64);
 /// Pauses while NATS is away or full: 8 ms, doubling to 256 ms.
 const AWAY_MS: (u64, u64) = (8, 256);
 
-/// The next thing to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Nothing until something is pushed.
-    Idle,
-    /// Append this, and say [`Input::Stored`] or [`Input::Failed`].
-    Send(Outgoing),
-    /// Read the last message of the variation's `.attempt`: [`Input::Attempt`] or [`Input::Unread`].
-    ReadAttempt,
-    /// Read the last message of the variation's `.out`: [`Input::Out`] or [`Input::Unread`].
-    ReadOut,
-    /// Wait this long: [`Input::Waited`].
-    Wait(Duration),
-    /// Nothing, ever.
-    End(Ended),
-}
-
-/// A message and what its writer expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Where to.
-    pub subject: Subject,
-    /// The JSON.
-    pub payload: Bytes,
-    /// Its `Nats-Msg-Id`, the same each time the message is sent.
-    pub msg_id: String,
-    /// The last message there (a wildcard for `start`) …
-    pub filter: Subject,
-    /// … has this sequence, or the message is not stored.
-    pub sequence: u64,
-}
-
-/// What came of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Input {
-    /// The message is stored, now or by an earlier sending.
-    Stored,
-    /// It is not, or nobody knows.
-    Failed(Failure),
-    /// The sequence of the last message on `.attempt`, as some replica has it.
-    Attempt(Option<u64>),
-    /// The last message on `.out`, as some replica has it.
-    Out(Option<OutSeen>),
-    /// What was to be read could not be.
-    Unread,
-    /// The pause is over.
-    Waited,
-}
-
-/// Why a message is not known to be stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// What it expects is not so (10071). It is not stored by this sending.
-    Conflict,
-    /// The server has not decided (10164).
-    Undecided,
-    /// No room (10077), or another error that may pass.
-    Full,
-    /// No answer: stored or not.
-    Away,
-    /// Not permitted.
-    Refused(String),
-    /// It can never be stored.
-    Impossible(String),
-}
-
-/// A message on `.out`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutSeen {
-    /// Its sequence in the stream.
-    pub sequence: u64,
-    /// The attempt that wrote it.
-    pub attempt: Attempt,
-    /// Its place in the attempt.
-    pub n: u64,
-    /// The process, if it is a `start`.
-    pub process: Option<String>,
-}
-
 /// What one attempt publishes, decided step by step.
 #[derive(Debug, Clone)]
 pub struct Machine {
-    speaker: Speaker,
-    fence: u64,
+    composer: Composer,
     queue: Queue,
-    in_flight: Option<InFlight>,
+    in_flight: Option<Composed>,
     step: Step,
     pause_ms: u64,
     claimed: bool,
-    next_n: u64,
-    next_report: u64,
     settled: u64,
-    out_bytes: u64,
-}
-
-#[derive(Debug, Clone)]
-struct InFlight {
-    message: Outgoing,
-    /// Its place on `.out`; `None` for a report.
-    n: Option<u64>,
-    pushes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,17 +55,13 @@ impl Machine {
         let process = speaker.process.clone();
         queue.push(Item::Out(Event::Start { process, model }), ts);
         Self {
-            speaker,
-            fence,
+            composer: Composer::new(speaker, fence),
             queue,
             in_flight: None,
             step: Step::Send,
             pause_ms: 0,
             claimed: false,
-            next_n: 0,
-            next_report: 0,
             settled: 0,
-            out_bytes: 0,
         }
     }
 
@@ -222,13 +127,13 @@ impl Machine {
             .in_flight
             .as_ref()
             .is_some_and(|message| message.n.is_some());
-        (self.next_n - u64::from(waiting)).checked_sub(1)
+        (self.composer.next_n() - u64::from(waiting)).checked_sub(1)
     }
 
     /// Bytes of all messages on `.out` made so far.
     #[must_use]
     pub fn out_bytes(&self) -> u64 {
-        self.out_bytes
+        self.composer.out_bytes()
     }
 
     /// What to do. The same until something is applied, or, when idle, pushed.
@@ -300,7 +205,7 @@ impl Machine {
 
     /// A conflict is not yet a verdict: a leader that has just changed may have been behind.
     fn judge_attempt(&mut self, seen: Option<u64>) {
-        if seen.is_some_and(|sequence| sequence > self.fence) {
+        if seen.is_some_and(|sequence| sequence > self.composer.fence()) {
             self.step = Step::End(Ended::Superseded);
         } else if self.claimed {
             self.wait(UNDECIDED_MS, Then::Send);
@@ -310,10 +215,12 @@ impl Machine {
     }
 
     fn judge_out(&mut self, seen: Option<&OutSeen>) {
-        let newer = seen.filter(|seen| seen.sequence > self.fence);
+        let newer = seen.filter(|seen| seen.sequence > self.composer.fence());
         if !self.claimed {
             match newer {
-                Some(seen) if seen.process.as_ref() == Some(&self.speaker.process) => self.stored(),
+                Some(seen) if seen.process.as_ref() == Some(&self.composer.speaker().process) => {
+                    self.stored();
+                }
                 Some(_) => self.step = Step::End(Ended::Outrun),
                 None => self.wait(UNDECIDED_MS, Then::Send),
             }
@@ -321,7 +228,8 @@ impl Machine {
         }
         let in_flight = self.in_flight.as_ref().and_then(|message| message.n);
         let arrived = newer.is_some_and(|seen| {
-            seen.attempt == self.speaker.attempt && in_flight.is_some_and(|n| seen.n >= n)
+            seen.attempt == self.composer.speaker().attempt
+                && in_flight.is_some_and(|n| seen.n >= n)
         });
         if arrived {
             self.stored();
@@ -341,67 +249,9 @@ impl Machine {
             return;
         }
         if let Some(entry) = self.queue.pop() {
-            self.in_flight = Some(self.message(entry));
+            self.in_flight = Some(self.composer.compose(entry, self.claimed));
         }
     }
-
-    fn message(&mut self, entry: Entry) -> InFlight {
-        let Speaker {
-            run,
-            variation,
-            attempt,
-            process,
-        } = self.speaker.clone();
-        let filter = if self.claimed {
-            Subject::attempt(&run, variation)
-        } else {
-            Subject::variation_all(&run, variation)
-        };
-        let name = format!("{run}.{variation}.{attempt}.{process}");
-        let (subject, msg_id, n, payload) = match entry.item {
-            Item::Out(event) => {
-                let n = self.next_n;
-                self.next_n += 1;
-                let subject = Subject::out(&run, variation);
-                let json = json(&OutMessage::new(
-                    run, variation, attempt, n, entry.ts, event,
-                ));
-                self.out_bytes += json.len() as u64;
-                (subject, format!("{name}.{n}"), Some(n), json)
-            }
-            Item::Report(report) => {
-                let count = self.next_report;
-                self.next_report += 1;
-                let subject = Subject::report(&run, variation);
-                let ts = entry.ts;
-                let json = json(&ReportMessage {
-                    v: VERSION,
-                    run,
-                    variation,
-                    attempt,
-                    ts,
-                    report,
-                });
-                (subject, format!("{name}.r{count}"), None, json)
-            }
-        };
-        let message = Outgoing {
-            subject,
-            payload,
-            msg_id,
-            filter,
-            sequence: self.fence,
-        };
-        InFlight {
-            message,
-            n,
-            pushes: entry.pushes,
-        }
-    }
-}
-
-fn json(message: &impl serde::Serialize) -> Bytes {
-    Bytes::from(serde_json::to_vec(message).expect("the contract's messages have text keys"))
 }
 
 #[cfg(test)]

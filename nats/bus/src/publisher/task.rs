@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use super::machine::{Action, Failure, Input, Machine, OutSeen, Outgoing};
+use super::machine::Machine;
+use super::protocol::{Action, Failure, Input, OutSeen, Outgoing};
 use super::{Ended, Speaker, TooLarge};
 use crate::{Append, AppendError, Bus, Expect, Stored};
 

@@ -1,6 +1,7 @@
-use aideator_contract::{RunId, Variation};
+use aideator_contract::{Attempt, OutMessage, RunId, Variation};
 use proptest::prelude::*;
 
+use super::super::protocol::Outgoing;
 use super::*;
 
 const FENCE: u64 = 10;
