@@ -11,6 +11,7 @@ use std::time::Duration;
 use aideator_bus::{Bus, Delivery};
 use aideator_contract::RunId;
 use aideator_contract::local::AttemptName;
+use aideator_contract::subject::Place;
 use futures::future::join_all;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
@@ -50,7 +51,8 @@ pub(crate) struct Engine<O> {
 /// A run that was settled, or was not: then its messages are still in hand.
 struct Done {
     run: RunId,
-    result: Result<Settled, Error>,
+    /// `None`: there was nothing new.
+    result: Option<Result<Settled, Error>>,
     in_hand: Vec<Delivery>,
 }
 
@@ -58,11 +60,30 @@ struct Done {
 struct Tracked {
     /// Messages that came since the run was last begun to be settled.
     waiting: Vec<Delivery>,
+    /// There is a reason to look at it besides messages.
+    look: bool,
     queued: bool,
     busy: bool,
     active: Vec<(AttemptName, Observation)>,
+    /// The sequence of the state it was last settled with.
+    sequence: u64,
     again: Option<Instant>,
     failures: u32,
+}
+
+impl Tracked {
+    /// Whether what is waiting is nothing but states that have been taken into account, above all
+    /// the ones we wrote ourselves.
+    fn knows_all(&self) -> bool {
+        let known = |delivery: &Delivery| {
+            delivery.stored.sequence <= self.sequence
+                && matches!(
+                    Place::parse(&delivery.stored.subject),
+                    Some(Place::State(_))
+                )
+        };
+        !self.waiting.is_empty() && self.waiting.iter().all(known)
+    }
 }
 
 impl<O: Observer> Engine<O> {
@@ -82,6 +103,7 @@ impl<O: Observer> Engine<O> {
     /// Takes note of a message of the run, or, without one, of a reason to look at it.
     pub(crate) fn wake(&mut self, run: RunId, delivery: Option<Delivery>) {
         let tracked = self.runs.entry(run.clone()).or_default();
+        tracked.look |= delivery.is_none();
         tracked.waiting.extend(delivery);
         if !tracked.queued {
             tracked.queued = true;
@@ -167,14 +189,21 @@ impl<O: Observer> Engine<O> {
             }
             tracked.busy = true;
             tracked.queued = false;
-            tracked.again = None;
+            let nothing_new = !tracked.look && tracked.knows_all();
+            if !nothing_new {
+                (tracked.look, tracked.again) = (false, None);
+            }
             let mut in_hand = std::mem::take(&mut tracked.waiting);
             let (bus, observer, limits) =
                 (self.bus.clone(), Arc::clone(&self.observer), self.limits);
             let settler = run.clone();
             let task = self.settling.spawn(async move {
-                let result = settle(&bus, &*observer, &limits, &run).await;
-                if !matches!(&result, Err(error) if error.remedy() == Remedy::Retry) {
+                let result = if nothing_new {
+                    None
+                } else {
+                    Some(settle(&bus, &*observer, &limits, &run).await)
+                };
+                if !matches!(&result, Some(Err(error)) if error.remedy() == Remedy::Retry) {
                     ack(std::mem::take(&mut in_hand)).await;
                 }
                 Done {
@@ -199,7 +228,7 @@ impl<O: Observer> Engine<O> {
                 tracing::error!(%error, "settling a run broke down");
                 if let Some(run) = self.settlers.remove(&error.id()) {
                     self.take(Done {
-                        result: Err(Error::Unsettled { run: run.clone() }),
+                        result: Some(Err(Error::Unsettled { run: run.clone() })),
                         run,
                         in_hand: Vec::new(),
                     });
@@ -220,7 +249,9 @@ impl<O: Observer> Engine<O> {
         tracked.busy = false;
         tracked.waiting.extend(in_hand);
         match result {
-            Ok(settled) => {
+            None => {}
+            Some(Ok(settled)) => {
+                tracked.sequence = settled.sequence;
                 self.clearing.extend(settled.ended);
                 let idle = settled.active.is_empty();
                 let rest = if idle { WAITING } else { ACTIVE };
@@ -228,11 +259,12 @@ impl<O: Observer> Engine<O> {
                 tracked.active = settled.active;
                 tracked.again = settled.open.then(|| Instant::now() + rest);
             }
-            Err(error) if error.remedy() == Remedy::GiveUp => {
+            Some(Err(error)) if error.remedy() == Remedy::GiveUp => {
                 tracing::error!(%run, error = &error as &dyn StdError, "a run can't be watched");
                 tracked.active.clear();
+                tracked.again = None;
             }
-            Err(error) => {
+            Some(Err(error)) => {
                 tracing::warn!(%run, error = &error as &dyn StdError, "a run can't be settled yet");
                 let pause = PAUSE.saturating_mul(1 << tracked.failures.min(10));
                 tracked.failures += 1;

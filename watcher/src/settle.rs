@@ -22,6 +22,8 @@ const UNDECIDED: Duration = Duration::from_millis(20);
 /// A run when nothing is left to do for now.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Settled {
+    /// The sequence of its last state.
+    pub(crate) sequence: u64,
     /// The run has not finished.
     pub(crate) open: bool,
     /// Its open attempts, as last seen.
@@ -57,6 +59,7 @@ fn settled(view: &View, ended: Vec<AttemptName>) -> Settled {
         .active()
         .map(|(variation, attempt, seen)| (name(&view.run, variation, attempt), seen));
     Settled {
+        sequence: view.sequence,
         open: view.summary().status == Status::Open,
         active: active.collect(),
         ended,

@@ -1,7 +1,9 @@
 use aideator_contract::local::ExitStatus;
 use aideator_contract::report::Done;
 use aideator_contract::usage::Digest;
-use aideator_contract::{Change, Code, Mode, Outcome, Reason, RunSpec, VariationSpec};
+use aideator_contract::{
+    Attempt, Change, Code, Mode, Outcome, Reason, RunId, RunSpec, Summary, VariationSpec,
+};
 
 use super::*;
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use aideator_bus::credentials::User;
 use aideator_bus::server::testing::TestServer;
 use aideator_bus::{Append, Bus, Connect, Declared, Expect};
 use aideator_contract::local::{
@@ -93,12 +94,18 @@ pub(crate) fn done(outcome: Outcome) -> Report {
     }))
 }
 
+async fn connect(server: &TestServer, user: User) -> Bus {
+    let connect = Connect::new(server.url(), user.name());
+    let credentials = server.credentials(user).unwrap();
+    Bus::connect(connect.credentials(credentials))
+        .await
+        .unwrap()
+}
+
 impl Stage {
     pub(crate) async fn set() -> Self {
-        let server = TestServer::start().await;
-        let bus = Bus::connect(Connect::new(server.url(), "test"))
-            .await
-            .unwrap();
+        let server = TestServer::start_with_operator().await;
+        let bus = connect(&server, User::Admin).await;
         bus.ensure(&Declared::default()).await.unwrap();
         Self {
             server,
@@ -112,9 +119,7 @@ impl Stage {
     }
 
     pub(crate) async fn watch(&self) -> Watching {
-        let bus = Bus::connect(Connect::new(self.server.url(), "watcher"))
-            .await
-            .unwrap();
+        let bus = connect(&self.server, User::Watcher).await;
         let stop = CancellationToken::new();
         let config = Config {
             limits: self.limits,
