@@ -42,7 +42,7 @@ lint: ## formatting, clippy and, where cargo-deny is installed, the arrows betwe
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses; else echo "cargo-deny is not installed: the arrows between crates are not checked"; fi
 
 test-rust: tools web ## unit, property and nats-server tests, and the built binaries end to end
-	cargo test --workspace
+	AIDEATOR_SIM_SECONDS=60 cargo test --workspace
 
 test-web: web ## types, lint and unit tests of the web interface
 	cd frontend && npm run typecheck && npm run lint && npm test
@@ -51,7 +51,7 @@ test-e2e: build ## the web interface in a real browser, where chromium is instal
 	cd frontend && npm run e2e
 
 soak: tools build ## the long fault test and the long simulation
-	cargo test -p aideator --test soak -- --ignored --nocapture
+	AIDEATOR_SOAK=1 cargo test -p aideator --test faults -- --nocapture
 	AIDEATOR_SIM_SECONDS=600 cargo test -p aideator --test life_of_a_run -- --nocapture
 
 bench: tools build ## measure; writes bench/RESULTS.md

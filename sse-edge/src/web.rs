@@ -18,7 +18,7 @@ const RUN_PAGE: &str = "stream.html";
 const HASHED: &str = "_next/static/";
 const NOT_BUILT: &str = "<!doctype html><meta charset=utf-8><title>AIdeator</title>\
 <h1>AIdeator runs</h1><p>The web interface is not part of this program: it was not built before it. \
-Run <code>make ui</code> and start again. The API is at <a href=/api/openapi.json>/api/openapi.json</a>.</p>";
+Run <code>make web</code> and start again. The API is at <a href=/api/openapi.json>/api/openapi.json</a>.</p>";
 
 #[derive(RustEmbed)]
 #[folder = "../frontend/out"]

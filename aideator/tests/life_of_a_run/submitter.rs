@@ -49,7 +49,9 @@ fn take(world: &Rc<World>, in_hand: &Hands<usize>) {
     world.spawn(Process::Submitter, async move {
         let sequence = index as u64 + 1;
         let settled = match wanted {
-            Wanted::Run { run, request } => decide_run(&this, run, &request, sequence).await,
+            Wanted::Run { run, request } => {
+                decide_run(&this, run, &request, sequence, redelivered).await
+            }
             Wanted::Command(command) => {
                 decide_command(&this, &command, sequence, redelivered).await
             }
@@ -100,11 +102,18 @@ async fn record(
         .await
 }
 
+/// Whether the dead letter of a command is stored: looked for when it is delivered again.
+async fn is_buried(world: &World, sequence: u64) -> bool {
+    world.pause().await;
+    world.truth.borrow().is_refused(sequence)
+}
+
 async fn decide_run(
     world: &World,
     run: RunId,
     asked: &aideator_contract::request::RunRequest,
     sequence: u64,
+    redelivered: bool,
 ) -> bool {
     let request = Request {
         run: run.clone(),
@@ -112,7 +121,8 @@ async fn decide_run(
         sequence,
         sha256: asked.sha256(),
     };
-    let (mut verdict, mut opened, mut buried) = (None, false, false);
+    let (mut verdict, mut opened) = (None, false);
+    let mut buried = redelivered && is_buried(world, sequence).await;
     loop {
         let last = known(world, &run).await;
         let view = request::View {
@@ -149,7 +159,8 @@ async fn decide_command(
     redelivered: bool,
 ) -> bool {
     let run = command.run();
-    let (mut again, mut acted, mut opened, mut buried) = (redelivered, false, false, false);
+    let (mut again, mut acted, mut opened) = (redelivered, false, false);
+    let mut buried = redelivered && is_buried(world, sequence).await;
     loop {
         let settled = people::settled(world, sequence);
         let last = known(world, run).await;

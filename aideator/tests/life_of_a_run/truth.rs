@@ -57,6 +57,10 @@ impl Truth {
         self.refused.insert(sequence);
     }
 
+    pub(crate) fn is_refused(&self, sequence: u64) -> bool {
+        self.refused.contains(&sequence)
+    }
+
     pub(crate) fn refusals(&self) -> usize {
         self.refused.len()
     }
