@@ -12,6 +12,7 @@ mod runs;
 mod stream;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aideator_bus::Bus;
 use aideator_contract::ids::BadRunId;
@@ -37,6 +38,8 @@ pub struct App {
     pub hubs: Hubs,
     /// Heartbeat and drain.
     pub pulse: Arc<Pulse>,
+    /// How long a run nobody knows is waited for.
+    pub unknown_run: Duration,
 }
 
 /// A route: one method of one address.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 
 /// Options of the edge.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Config {
     /// The secret that everyone must send who uses the edge (16 bytes or more). Without it the edge
     /// serves this machine only.
@@ -31,9 +31,26 @@ pub struct Config {
         long,
         env = "AIDEATOR_DRAIN_S",
         value_name = "SECONDS",
-        default_value_t = 2
+        default_value_t = DRAIN_S
     )]
     pub drain_s: u32,
+    /// How long a viewer waits for a run nobody knows before it is told so.
+    #[arg(skip = UNKNOWN_RUN)]
+    pub unknown_run: Duration,
+}
+
+const DRAIN_S: u32 = 2;
+const UNKNOWN_RUN: Duration = Duration::from_secs(30);
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            token: None,
+            allow_origin: Vec::new(),
+            drain_s: DRAIN_S,
+            unknown_run: UNKNOWN_RUN,
+        }
+    }
 }
 
 impl Config {

@@ -51,6 +51,7 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
         bulk: deps.bulk,
         hubs: hubs.clone(),
         pulse: Arc::clone(&pulse),
+        unknown_run: config.unknown_run,
     };
     let mut tasks = JoinSet::new();
     let beating = Arc::clone(&pulse);

@@ -43,8 +43,12 @@ fn describe() {
         "Pages read by Direct Get"
     );
     describe_counter!(
+        "aideator_edge_holes_found_total",
+        "Times a stored event had not been heard"
+    );
+    describe_counter!(
         "aideator_edge_holes_healed_total",
-        "Lost live messages that were read from the stream"
+        "Of these, times it was read from the stream"
     );
     describe_counter!(
         "aideator_edge_gaps_total",

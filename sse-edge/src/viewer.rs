@@ -22,8 +22,6 @@ use crate::resume::{Start, start_at};
 
 /// Frames are joined into chunks of about so many bytes.
 const CHUNK: usize = 64 * 1024;
-/// How long a run that nobody knows is waited for.
-pub(crate) const UNKNOWN: Duration = Duration::from_secs(30);
 /// How often in a row a viewer may fall out of the window before it is closed; it resumes by its id.
 const FALLS: u32 = 8;
 /// What a client is asked to wait before it connects again.
@@ -40,7 +38,9 @@ pub struct Viewer {
     phase: Phase,
     position: Position,
     told_caught_up: bool,
-    patience: Instant,
+    /// How long a run nobody knows is waited for, and until when.
+    patience: Duration,
+    until: Instant,
     falls: u32,
     share_of_drain: f64,
 }
@@ -67,7 +67,12 @@ enum Woken {
 impl Viewer {
     /// A viewer that goes on at `wanted`, or begins at the beginning.
     #[must_use]
-    pub fn new(member: Member, wanted: Option<Position>, pulse: Arc<Pulse>) -> Self {
+    pub fn new(
+        member: Member,
+        wanted: Option<Position>,
+        pulse: Arc<Pulse>,
+        patience: Duration,
+    ) -> Self {
         Self {
             changes: member.changes(),
             beat: pulse.beats(),
@@ -77,7 +82,8 @@ impl Viewer {
             phase: Phase::Waiting,
             position: Position::origin(0),
             told_caught_up: false,
-            patience: Instant::now() + UNKNOWN,
+            patience,
+            until: Instant::now() + patience,
             falls: 0,
             share_of_drain: rand::random_range(0.0..0.8),
         }
@@ -126,6 +132,7 @@ impl Viewer {
             return if closed { self.close() } else { Step::Wait };
         };
         self.phase = Phase::Joining;
+        self.until = Instant::now() + self.patience;
         match start_at(self.wanted, stream) {
             Start::At(position) => {
                 self.position = position;
@@ -241,7 +248,12 @@ impl Viewer {
     }
 
     async fn wait(&mut self) -> Woken {
-        let unknown = !self.member.window().known;
+        // While NATS is away nobody can say that a run is unknown.
+        let asked = self.member.source().bus().is_connected();
+        let unknown = {
+            let window = self.member.window();
+            asked && window.stream.is_some() && !window.known
+        };
         tokio::select! {
             biased;
             () = self.pulse.drained(self.share_of_drain) => Woken::Drained,
@@ -250,7 +262,7 @@ impl Viewer {
                 Err(_) => Woken::Drained,
             },
             Ok(()) = self.beat.changed() => Woken::Beat,
-            () = sleep_until(self.patience), if unknown => Woken::Impatient,
+            () = sleep_until(self.until), if unknown => Woken::Impatient,
         }
     }
 }

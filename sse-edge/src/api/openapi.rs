@@ -114,27 +114,23 @@ fn runs(book: &mut Book) {
 fn commands(book: &mut Book) {
     let variation = "/api/v1/runs/{run_id}/variations/{variation}";
     let cancel = book.json::<Cancel>();
-    book.command(
-        "/api/v1/runs/{run_id}/cancel",
-        "Stops a run",
-        cancel.clone(),
-    );
+    book.command("/api/v1/runs/{run_id}/cancel", "Stops a run", &cancel);
     book.command(
         &format!("{variation}/cancel"),
         "Stops one variation",
-        cancel,
+        &cancel,
     );
     let retry = book.json::<Retry>();
     book.command(
         &format!("{variation}/retry"),
         "Tries an ended variation again",
-        retry,
+        &retry,
     );
     let pick = book.json::<Pick>();
     book.command(
         "/api/v1/runs/{run_id}/pick",
         "Notes which variation is best",
-        pick,
+        &pick,
     );
 }
 
@@ -191,7 +187,7 @@ impl Book {
         json!({ "summary": summary, "responses": responses })
     }
 
-    fn command(&mut self, path: &str, summary: &str, body: Value) {
+    fn command(&mut self, path: &str, summary: &str, body: &Value) {
         let noted = self.json::<Noted>();
         let mut operation = self.operation(summary, [("202", "Stored; it will be done", noted)]);
         operation["requestBody"] = json!({ "content": body });

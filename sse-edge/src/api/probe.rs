@@ -4,6 +4,7 @@ use aideator_contract::subject::RUNS_STREAM;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::App;
 use crate::problem::Problem;
@@ -30,7 +31,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Proble
 
 /// All measurements, as Prometheus reads them.
 pub(super) async fn metrics() -> Response {
-    let text = telemetry::recorder().map(|recorder| recorder.render());
+    let text = telemetry::recorder().map(PrometheusHandle::render);
     let media = "text/plain; version=0.0.4; charset=utf-8";
     ([(header::CONTENT_TYPE, media)], text.unwrap_or_default()).into_response()
 }

@@ -41,7 +41,7 @@ pub(super) async fn show(
         return Err(Problem::unknown_run(&run_id));
     };
     let (log, queue) = tokio::join!(log(&app, &run_id), places(&app, &run_id, &last.summary));
-    let accepted = log?
+    let mut accepted = log?
         .into_iter()
         .chain([last.change])
         .filter_map(|change| match change {
@@ -51,7 +51,7 @@ pub(super) async fn show(
     Ok(Json(RunView {
         run_id,
         // A rejected id may be used again: the last request that was accepted counts.
-        spec: accepted.last(),
+        spec: accepted.next_back(),
         summary: last.summary,
         queue,
     }))

@@ -44,7 +44,7 @@ pub(super) async fn stream(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let member = app.hubs.join(&run, wanted);
-    let viewer = Viewer::new(member, wanted, Arc::clone(&app.pulse));
+    let viewer = Viewer::new(member, wanted, Arc::clone(&app.pulse), app.unknown_run);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-transform"),

@@ -106,7 +106,19 @@ pub struct Core {
     last: [Option<OutHead>; Variation::MAX],
     variations: usize,
     caught_up: bool,
-    gaps: u64,
+    behind: [bool; TRACKS],
+    counts: Counts,
+}
+
+/// What a merge has met so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Times something stored was found missing after all of the past had been shown.
+    pub holes: u64,
+    /// Of these, those that were filled from the stream.
+    pub healed: u64,
+    /// Frames about what is no longer kept.
+    pub gaps: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -152,7 +164,8 @@ impl Core {
             last: [None; Variation::MAX],
             variations: if limit.is_some() { Variation::MAX } else { 0 },
             caught_up: false,
-            gaps: 0,
+            behind: [false; TRACKS],
+            counts: Counts::default(),
         }
     }
 
@@ -160,6 +173,7 @@ impl Core {
     pub fn step(&mut self, input: Input, now: u64) -> Output {
         let mut output = Output::default();
         self.take(input, now, &mut output.frames);
+        self.count();
         self.show(now, &mut output.frames);
         self.look(now);
         self.ask(now, &mut output.reads);
@@ -236,10 +250,10 @@ impl Core {
         }
     }
 
-    /// Frames about what is no longer kept, so far.
+    /// What was met so far.
     #[must_use]
-    pub fn gaps(&self) -> u64 {
-        self.gaps
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     fn lane(&mut self, track: Track) -> &mut Lane {
@@ -383,7 +397,7 @@ impl Core {
     }
 
     fn gap(&mut self, variation: Option<Variation>, frames: &mut Vec<Frame>) {
-        self.gaps += 1;
+        self.counts.gaps += 1;
         frames.push(Frame::gap(NO_LONGER_KEPT, variation, self.position()));
     }
 
@@ -508,6 +522,15 @@ impl Core {
                 self.known = Some(knowledge);
             }
             _ => self.blind = true,
+        }
+    }
+
+    fn count(&mut self) {
+        for (lane, was) in self.lanes.iter().zip(&mut self.behind) {
+            let is = lane.is_behind();
+            self.counts.holes += u64::from(self.caught_up && is && !*was);
+            self.counts.healed += u64::from(self.caught_up && *was && !is);
+            *was = is;
         }
     }
 

@@ -9,7 +9,7 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::core::{Core, Input, Output};
+use super::core::{Core, Counts, Input, Output};
 use super::frame::{Frame, Kind};
 use super::message::Message;
 use super::registry::{Hub, Hubs, lock};
@@ -84,7 +84,7 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
         reads: FuturesUnordered::new(),
         frames: Vec::new(),
         joined: 0,
-        gaps: 0,
+        counts: Counts::default(),
     };
     driver.step(Input::Tick);
     driver.publish();
@@ -104,7 +104,7 @@ struct Driver {
     reads: FuturesUnordered<BoxFuture<'static, Done>>,
     frames: Vec<Frame>,
     joined: u64,
-    gaps: u64,
+    counts: Counts,
 }
 
 impl Driver {
@@ -232,9 +232,11 @@ impl Driver {
 
     fn measure(&mut self) {
         metrics::counter!("aideator_edge_frames_total").increment(self.frames.len() as u64);
-        let gaps = self.core.gaps();
-        metrics::counter!("aideator_edge_gaps_total").increment(gaps - self.gaps);
-        self.gaps = gaps;
+        let before = std::mem::replace(&mut self.counts, self.core.counts());
+        let (holes, healed) = (self.counts.holes, self.counts.healed);
+        metrics::counter!("aideator_edge_holes_found_total").increment(holes - before.holes);
+        metrics::counter!("aideator_edge_holes_healed_total").increment(healed - before.healed);
+        metrics::counter!("aideator_edge_gaps_total").increment(self.counts.gaps - before.gaps);
         if !self.core.is_caught_up() {
             return;
         }

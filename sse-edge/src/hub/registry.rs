@@ -135,7 +135,6 @@ impl Member {
     }
 
     /// The frames.
-    #[must_use]
     pub fn window(&self) -> MutexGuard<'_, Window> {
         lock(&self.hub.window)
     }

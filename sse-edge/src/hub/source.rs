@@ -11,7 +11,7 @@ use crate::position::{Sequences, Track};
 
 /// A page's bounds.
 const PAGE_MESSAGES: usize = 2048;
-const PAGE_BYTES: usize = 1024 * 1024;
+const PAGE_BYTES: usize = 256 * 1024;
 
 /// The stream of runs as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

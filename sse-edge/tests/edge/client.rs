@@ -10,22 +10,22 @@ use tokio::net::TcpStream;
 use crate::world::soon;
 
 /// An answer whose body is read as it comes.
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
     body: BufReader<TcpStream>,
 }
 
 /// An event of an event stream.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Event {
-    pub name: String,
-    pub id: String,
-    pub data: String,
+pub(crate) struct Event {
+    pub(crate) name: String,
+    pub(crate) id: String,
+    pub(crate) data: String,
 }
 
 /// Sends a request. HTTP/1.0, so that the body comes as it is and ends with the connection.
-pub async fn send(
+pub(crate) async fn send(
     edge: SocketAddr,
     method: &str,
     path: &str,
@@ -66,29 +66,29 @@ pub async fn send(
     }
 }
 
-pub async fn get(edge: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn get(edge: SocketAddr, path: &str) -> Answer {
     send(edge, "GET", path, &[], "").await
 }
 
 /// Follows a run from the event with this id (empty: from its beginning).
-pub async fn follow(edge: SocketAddr, run: &str, id: &str) -> Answer {
+pub(crate) async fn follow(edge: SocketAddr, run: &str, id: &str) -> Answer {
     let path = format!("/api/v1/runs/{run}/stream");
     send(edge, "GET", &path, &[("last-event-id", id)], "").await
 }
 
 impl Answer {
-    pub async fn text(mut self) -> String {
+    pub(crate) async fn text(mut self) -> String {
         let mut text = String::new();
         soon(self.body.read_to_string(&mut text)).await.unwrap();
         text
     }
 
-    pub async fn json(self) -> Value {
+    pub(crate) async fn json(self) -> Value {
         serde_json::from_str(&self.text().await).unwrap()
     }
 
     /// The next event; comments and hints are passed over. `None` at the end.
-    pub async fn event(&mut self) -> Option<Event> {
+    pub(crate) async fn event(&mut self) -> Option<Event> {
         let mut event = Event::default();
         let mut any = false;
         loop {
@@ -113,7 +113,7 @@ impl Answer {
     }
 
     /// All events up to and with the first called `name`.
-    pub async fn until(&mut self, name: &str) -> Vec<Event> {
+    pub(crate) async fn until(&mut self, name: &str) -> Vec<Event> {
         let mut events = Vec::new();
         loop {
             let event = self.event().await.expect("the stream ended early");
@@ -127,7 +127,7 @@ impl Answer {
 }
 
 /// The text of a variation in events, by attempt and `n` as a viewer reads them.
-pub fn text_of(events: &[Event], variation: u64) -> String {
+pub(crate) fn text_of(events: &[Event], variation: u64) -> String {
     let mut last = (0, None);
     let mut text = String::new();
     for event in events.iter().filter(|event| event.name.is_empty()) {

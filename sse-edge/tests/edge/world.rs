@@ -10,8 +10,8 @@ use aideator_bus::{Append, Bus, Connect, Declared};
 use aideator_contract::spec::VariationSpec;
 use aideator_contract::summary::{Ending, Move};
 use aideator_contract::{
-    Attempt, Change, Event, Mode, OutMessage, RunId, RunSpec, State, StateMessage, Subject,
-    Summary, Timestamp, Variation,
+    Attempt, Change, Code, Event, Mode, OutMessage, Reason, RunId, RunSpec, State, StateMessage,
+    Subject, Summary, Timestamp, Variation,
 };
 use aideator_edge::{Config, Deps};
 use bytes::Bytes;
@@ -19,20 +19,20 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub struct World {
-    pub server: TestServer,
-    pub admin: Bus,
-    pub edge: Edge,
+pub(crate) struct World {
+    pub(crate) server: TestServer,
+    pub(crate) admin: Bus,
+    pub(crate) edge: Edge,
 }
 
-pub struct Edge {
-    pub address: SocketAddr,
-    pub stop: CancellationToken,
-    pub task: JoinHandle<Result<(), aideator_edge::Error>>,
+pub(crate) struct Edge {
+    pub(crate) address: SocketAddr,
+    pub(crate) stop: CancellationToken,
+    pub(crate) task: JoinHandle<Result<(), aideator_edge::Error>>,
 }
 
 impl World {
-    pub async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let server = TestServer::start_with_operator().await;
         let admin = connect(&server, User::Admin).await;
         admin.ensure(&Declared::default()).await.unwrap();
@@ -44,12 +44,22 @@ impl World {
         }
     }
 
-    pub fn at(&self) -> SocketAddr {
+    pub(crate) fn at(&self) -> SocketAddr {
         self.edge.address
     }
 
+    /// A request that could not be used.
+    pub(crate) async fn rejected(&self, name: &str) {
+        let error = Reason::new(Code::BadValue, "no");
+        let summary = Summary::rejected("sha".into(), 1, now());
+        let id: RunId = name.parse().unwrap();
+        let message = StateMessage::new(id.clone(), now(), Change::Rejected { error }, summary);
+        let payload = serde_json::to_vec(&message).unwrap();
+        put(&self.admin, &Subject::state(&id), payload).await;
+    }
+
     /// A run that was just accepted.
-    pub async fn run(&self, name: &str, variations: usize) -> Run {
+    pub(crate) async fn run(&self, name: &str, variations: usize) -> Run {
         let one = VariationSpec {
             model: "scripted/lorem".into(),
             temperature: None,
@@ -78,7 +88,7 @@ impl World {
 }
 
 impl Edge {
-    pub async fn start(server: &TestServer, config: Config) -> Self {
+    pub(crate) async fn start(server: &TestServer, config: Config) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
@@ -97,17 +107,17 @@ impl Edge {
 }
 
 /// A run, written by hand.
-pub struct Run {
+pub(crate) struct Run {
     bus: Bus,
-    pub id: RunId,
-    pub summary: Summary,
-    pub state: u64,
+    pub(crate) id: RunId,
+    pub(crate) summary: Summary,
+    pub(crate) state: u64,
     n: [u64; 5],
     out: [u64; 5],
 }
 
 impl Run {
-    pub async fn say(&mut self, variation: usize, delta: &str) -> u64 {
+    pub(crate) async fn say(&mut self, variation: usize, delta: &str) -> u64 {
         let v = Variation::at(variation).unwrap();
         let attempt = self.summary.variations[variation].attempt;
         let n = self.n[variation];
@@ -122,7 +132,7 @@ impl Run {
         self.out[variation]
     }
 
-    pub async fn go(&mut self, variation: usize, to: State) {
+    pub(crate) async fn go(&mut self, variation: usize, to: State) {
         let ending = to.is_terminal().then(|| Ending {
             out: self.out[variation],
             ..Ending::default()
@@ -141,7 +151,7 @@ impl Run {
         self.write_state(change).await;
     }
 
-    pub async fn retry(&mut self, variation: usize) -> Attempt {
+    pub(crate) async fn retry(&mut self, variation: usize) -> Attempt {
         let v = Variation::at(variation).unwrap();
         let (summary, change) = self.summary.retried(v, 77, now()).unwrap();
         self.summary = summary;
@@ -157,14 +167,14 @@ impl Run {
     }
 }
 
-pub async fn connect(server: &TestServer, user: User) -> Bus {
+pub(crate) async fn connect(server: &TestServer, user: User) -> Bus {
     let credentials = server.credentials(user).unwrap();
     let connect = Connect::new(server.url(), user.name()).credentials(credentials);
     Bus::connect(connect).await.unwrap()
 }
 
 /// Stores a message, again and again while NATS is away.
-pub async fn put(bus: &Bus, subject: &Subject, payload: Vec<u8>) -> u64 {
+pub(crate) async fn put(bus: &Bus, subject: &Subject, payload: Vec<u8>) -> u64 {
     let payload = Bytes::from(payload);
     let id = aideator_contract::canonical::sha256_hex(&payload);
     let storing = async {
@@ -183,12 +193,12 @@ pub async fn put(bus: &Bus, subject: &Subject, payload: Vec<u8>) -> u64 {
     soon(storing).await
 }
 
-pub fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     Timestamp::from(std::time::SystemTime::now())
 }
 
 /// The future's value, which is due within twenty seconds.
-pub async fn soon<T>(future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future)
         .await
         .expect("it takes too long")

@@ -369,7 +369,7 @@ fn origin() -> Position {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn whatever_the_weather_all_is_shown_once_and_in_order(seed: u64, weather in any_weather()) {
@@ -445,7 +445,7 @@ fn what_was_purged_is_told_and_the_rest_is_shown() {
     let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
     let said = Kind::Out(Variation::at(0).unwrap());
     assert_eq!(kinds, [Kind::Gap, Kind::State, Kind::Gap, said, said, said]);
-    assert_eq!(core.gaps(), 2);
+    assert_eq!(core.counts().gaps, 2);
 }
 
 #[test]
