@@ -199,7 +199,12 @@ async fn an_agent_hears_the_submitter() {
     let agent = Peer::connect(&server, Some(&agent_of(&server))).await;
     let mine = Subject::control(&run(), variation(0)).to_string();
     let mut orders = agent.client.subscribe(mine.clone()).await.unwrap();
-    agent.client.flush().await.unwrap();
+    // The server knows the subscription when it has answered what came after it.
+    let read = format!(
+        "$JS.API.DIRECT.GET.AIDEATOR_RUNS.{}",
+        Subject::attempt(&run(), variation(0))
+    );
+    agent.client.request(read, "".into()).await.unwrap();
     submitter
         .client
         .publish(mine, "cancel".into())
