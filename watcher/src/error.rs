@@ -14,7 +14,7 @@ pub enum Error {
         doing: &'static str,
         /// What the bus said.
         #[source]
-        source: aideator_bus::Error,
+        source: Box<aideator_bus::Error>,
     },
     /// A message could not be appended.
     #[error("NATS, while {doing}")]
@@ -82,7 +82,10 @@ pub(crate) enum Remedy {
 
 impl Error {
     pub(crate) fn bus(doing: &'static str) -> impl FnOnce(aideator_bus::Error) -> Self {
-        move |source| Self::Bus { doing, source }
+        move |source| Self::Bus {
+            doing,
+            source: Box::new(source),
+        }
     }
 
     pub(crate) fn append(doing: &'static str) -> impl FnOnce(AppendError) -> Self {
