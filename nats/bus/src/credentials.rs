@@ -1,12 +1,13 @@
 //! Who may do what on NATS: keys of our own operator, made once and kept in a folder, and the
 //! user JWTs signed with them.
 //!
-//! There is one account for AIdeator. Services get a user each ([`User`]); scripts without
+//! Services get a user each ([`User`]); scripts without
 //! credentials are let in as the sentinel ([`Keys::sentinel`]); every attempt of an agent gets a
 //! credential of its own ([`Minter::agent`]) from a *scoped* signing key, whose permissions the
 //! account states as a template over the run and the variation, so that not even a stolen
 //! signing key makes a credential that can do more.
 
+mod accounts;
 mod creds_file;
 mod jwt;
 mod keys;

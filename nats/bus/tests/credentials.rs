@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aideator_bus::credentials::{Credentials, CredentialsError, Keys, Minter, User};
 use aideator_bus::server::testing::TestServer;
+use aideator_bus::{Bus, Connect};
 use aideator_contract::{Attempt, RunId, Subject, Timestamp, Variation};
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, Event};
@@ -85,6 +86,11 @@ async fn server_with_runs() -> (TestServer, jetstream::Context) {
         name: "AIDEATOR_RUNS".to_owned(),
         subjects: vec!["aideator.runs.>".to_owned()],
         allow_direct: true,
+        republish: Some(stream::Republish {
+            source: "aideator.runs.>".to_owned(),
+            destination: "aideator.live.>".to_owned(),
+            headers_only: false,
+        }),
         ..Default::default()
     };
     jetstream.create_stream(config).await.unwrap();
@@ -350,29 +356,40 @@ async fn the_submitter_answers_a_script() {
 }
 
 /// nats-server does not check where a client wants its answer. JetStream answers a publish with
-/// an ack and a read with the message: neither may arrive where the agent may not write.
+/// an ack and a read with the message: neither may arrive where the asker may not write.
 #[tokio::test]
 async fn no_answer_carries_an_agents_words_where_it_may_not_write() {
     let (server, admin) = server_with_runs().await;
+    let mine = Subject::out(&run(), variation(0)).to_string();
+    admin
+        .publish(mine.clone(), "".into())
+        .await
+        .unwrap()
+        .await
+        .unwrap();
     let witness = Peer::connect(&server, server.credentials(User::Admin).as_ref()).await;
     let mut heard = witness.client.subscribe("aideator.>").await.unwrap();
-    witness.client.flush().await.unwrap();
+    witness
+        .client
+        .request("$JS.API.INFO", "".into())
+        .await
+        .unwrap();
     let agent = Peer::connect(&server, Some(&agent_of(&server))).await;
-    let mine = Subject::out(&run(), variation(0)).to_string();
     let read = format!("$JS.API.DIRECT.GET.AIDEATOR_RUNS.{mine}");
-    for target in [
-        Subject::out(&run(), variation(1)).as_str(),
-        Subject::report(&run(), variation(1)).as_str(),
-        Subject::attempt(&run(), variation(1)).as_str(),
-        Subject::attempt(&run(), variation(0)).as_str(),
-        Subject::state(&run()).as_str(),
-        Subject::control(&run(), variation(1)).as_str(),
-        "aideator.requests.run",
-        "aideator.rpc.run",
-        "$JS.API.STREAM.DELETE.AIDEATOR_RUNS",
-    ] {
+    let targets = [
+        Subject::out(&run(), variation(1)).to_string(),
+        Subject::report(&run(), variation(1)).to_string(),
+        Subject::attempt(&run(), variation(1)).to_string(),
+        Subject::attempt(&run(), variation(0)).to_string(),
+        Subject::state(&run()).to_string(),
+        Subject::control(&run(), variation(1)).to_string(),
+        "aideator.requests.run".to_owned(),
+        "aideator.rpc.run".to_owned(),
+        "$JS.API.STREAM.DELETE.AIDEATOR_RUNS".to_owned(),
+    ];
+    for target in &targets {
         for asked in [&mine, &read] {
-            let (asked, target) = (asked.clone(), target.to_owned());
+            let (asked, target) = (asked.clone(), target.clone());
             agent
                 .client
                 .publish_with_reply(asked, target, "".into())
@@ -384,19 +401,84 @@ async fn no_answer_carries_an_agents_words_where_it_may_not_write() {
     let last = jetstream::new(agent.client.clone())
         .publish(mine.clone(), "last".into())
         .await;
-    assert_eq!(last.unwrap().await.unwrap().sequence, 10);
+    assert_eq!(last.unwrap().await.unwrap().sequence, 11);
     let runs = admin.get_stream("AIDEATOR_RUNS").await.unwrap();
-    assert_eq!(runs.cached_info().state.messages, 10);
+    assert_eq!(runs.cached_info().state.messages, 11);
     loop {
         let message = timeout(LIMIT, futures::StreamExt::next(&mut heard))
             .await
             .unwrap()
             .unwrap();
-        assert_eq!(message.subject.as_str(), mine);
+        // As it came in, and as it was republished once stored.
+        assert!(
+            message.subject.ends_with(".r-1.0.out"),
+            "{}",
+            message.subject
+        );
         if message.payload == "last" {
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn who_brings_no_credential_reads_batches_and_the_tail_and_finds_services() {
+    let (server, admin) = server_with_runs().await;
+    let script = Bus::connect(Connect::new(server.url(), "script"))
+        .await
+        .unwrap();
+    let mut tail = script.live(&run()).await.unwrap();
+    let state = Subject::state(&run());
+    for word in ["one", "two", "three"] {
+        admin
+            .publish(state.to_string(), word.into())
+            .await
+            .unwrap()
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        timeout(LIMIT, tail.next())
+            .await
+            .unwrap()
+            .unwrap()
+            .stored
+            .payload,
+        "one"
+    );
+    let all = script.scan("AIDEATOR_RUNS", state.as_str(), 1, None);
+    let all: Vec<_> = futures::TryStreamExt::try_collect(all).await.unwrap();
+    assert_eq!(all.len(), 3);
+    assert_eq!(script.stream_state("AIDEATOR_RUNS").await.unwrap().last, 3);
+
+    let submitter = Peer::connect(&server, server.credentials(User::Submitter).as_ref()).await;
+    let mut pings = submitter.client.subscribe("$SRV.PING").await.unwrap();
+    submitter
+        .client
+        .request("$JS.API.INFO", "".into())
+        .await
+        .unwrap();
+    let plain = Peer::connect(&server, None).await;
+    let mut pongs = plain.client.subscribe("_INBOX.pongs").await.unwrap();
+    plain
+        .client
+        .publish_with_reply("$SRV.PING", "_INBOX.pongs", "".into())
+        .await
+        .unwrap();
+    let ping = timeout(LIMIT, futures::StreamExt::next(&mut pings))
+        .await
+        .unwrap()
+        .unwrap();
+    submitter
+        .client
+        .publish(ping.reply.unwrap(), "here".into())
+        .await
+        .unwrap();
+    let pong = timeout(LIMIT, futures::StreamExt::next(&mut pongs))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(pong.payload, "here");
 }
 
 #[test]

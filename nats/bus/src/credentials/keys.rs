@@ -10,7 +10,8 @@ use nkeys::KeyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::permissions::{SENTINEL_INBOX, agent_template, exports, imports, sentinel};
+use super::accounts::{exports, imports};
+use super::permissions::{SENTINEL_INBOX, agent_template, sentinel};
 use super::{Credentials, CredentialsError, Minter, User, jwt, secret_file};
 
 /// Everything an installation signs with. Made once; who has it is the operator.

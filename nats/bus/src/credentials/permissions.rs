@@ -3,13 +3,18 @@
 use aideator_contract::subject::{DEAD_ALL, LIVE_ALL, REQUESTS_ALL, RUNS_ALL};
 use aideator_contract::{RunId, Variation};
 use serde::Serialize;
-use serde_json::Value;
-
-use super::jwt;
 
 const ANSWERS_TTL_NS: u64 = 5 * 60 * 1_000_000_000;
 const RPC: &str = "aideator.rpc.>";
-const CONTROL: &str = "aideator.control.>";
+/// What `nats micro ls` asks.
+const MICRO: &str = "$SRV.>";
+/// Many messages of runs at once.
+const READ_BATCH: &str = "$JS.API.DIRECT.GET.AIDEATOR_RUNS";
+/// The last message of a subject of runs.
+const READ_LAST: &str = "$JS.API.DIRECT.GET.AIDEATOR_RUNS.>";
+/// How far the stream of runs has come.
+const READ_STATE: &str = "$JS.API.STREAM.INFO.AIDEATOR_RUNS";
+pub(super) const CONTROL: &str = "aideator.control.>";
 
 /// A user of a service or a person, kept with the keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,36 +104,6 @@ pub(super) fn agent_inbox(run: &RunId, variation: Variation) -> String {
     format!("_INBOX_{run}_{variation}")
 }
 
-/// Everything agents reach outside their account; what each may use is [`agent_template`]'s.
-const SERVICES: [&str; 4] = [
-    "aideator.runs.*.*.out",
-    "aideator.runs.*.*.report",
-    "$JS.API.DIRECT.GET.AIDEATOR_RUNS.aideator.runs.*.*.attempt",
-    "$JS.API.DIRECT.GET.AIDEATOR_RUNS.aideator.runs.*.*.out",
-];
-
-/// What the account of the services offers to that of the agents. One export for all, since
-/// nats-server follows no message through the same export twice: see [`imports`].
-pub(super) fn exports() -> Vec<Value> {
-    vec![jwt::export(">", "service"), jwt::export(CONTROL, "stream")]
-}
-
-/// What the account of the agents takes from that of the services.
-///
-/// Agents have an account of their own because nats-server checks where a client publishes and
-/// not where it wants the answer: JetStream's answer to a reply subject of the client's choice
-/// would be stored as another variation's words. In an account of their own there is nothing at
-/// such a subject but these imports, and an answer that came through the export does not enter
-/// it again.
-pub(super) fn imports(services: &str) -> Vec<Value> {
-    let services_used = SERVICES
-        .iter()
-        .map(|subject| jwt::import(subject, "service", services));
-    services_used
-        .chain([jwt::import(CONTROL, "stream", services)])
-        .collect()
-}
-
 /// The permissions of every agent. nats-server puts the tags of the user's JWT in.
 pub(super) fn agent_template() -> Permissions {
     const MINE: &str = "aideator.runs.{{tag(run)}}.{{tag(variation)}}";
@@ -151,17 +126,11 @@ pub(super) fn agent_tags(run: &RunId, variation: Variation) -> Vec<String> {
 
 /// Who comes without credentials may ask for runs and read them, and write none: so that nobody
 /// does by mistake. It is not a wall against programs of this machine that mean harm (they may
-/// ask for an answer at any subject, see [`imports`]); in a cluster there is no sentinel.
+/// ask for an answer at any subject; agents are kept from that by an account of their own). In a
+/// cluster there is no sentinel.
 pub(super) fn sentinel() -> Permissions {
     Permissions::new(
-        [
-            REQUESTS_ALL,
-            RPC,
-            "$SRV.>",
-            "$JS.API.DIRECT.GET.AIDEATOR_RUNS",
-            "$JS.API.DIRECT.GET.AIDEATOR_RUNS.>",
-            "$JS.API.STREAM.INFO.AIDEATOR_RUNS",
-        ],
+        [REQUESTS_ALL, RPC, MICRO, READ_BATCH, READ_LAST, READ_STATE],
         [LIVE_ALL, "_INBOX.>"],
     )
 }
