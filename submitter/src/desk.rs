@@ -4,9 +4,8 @@ mod command;
 mod letter;
 mod request;
 
-use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::{Consume, Deliveries, Delivery, Stored};
@@ -19,6 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, doing};
+use crate::in_hand::InHand;
 use crate::ledger::Ledger;
 use crate::pause::Pause;
 use crate::source::Resolver;
@@ -40,28 +40,8 @@ pub(crate) struct Desk {
     pub(crate) resolver: Resolver,
     /// Variations that may wait.
     pub(crate) queued: usize,
-    pub(crate) in_hand: InHand,
-}
-
-/// Sequences of the commands being decided, so that none is decided twice at once when NATS was
-/// away and delivers it again.
-#[derive(Debug, Default)]
-pub(crate) struct InHand(Mutex<BTreeSet<u64>>);
-
-struct Held<'a>(&'a InHand, u64);
-
-impl InHand {
-    fn take(&self, sequence: u64) -> Option<Held<'_>> {
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.insert(sequence).then_some(Held(self, sequence))
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let mut held = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.remove(&self.1);
-    }
+    /// Commands being decided, by sequence: where NATS was away it delivers one again.
+    pub(crate) in_hand: Arc<InHand<u64>>,
 }
 
 /// How a delivery ends.

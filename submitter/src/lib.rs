@@ -18,6 +18,7 @@ pub mod decide;
 mod desk;
 mod dispatch;
 mod error;
+mod in_hand;
 mod launcher;
 mod ledger;
 mod parse;

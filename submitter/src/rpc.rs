@@ -8,7 +8,7 @@ use aideator_bus::{
 use aideator_contract::request::{Installation, RunRequest};
 use aideator_contract::subject::{Command, rpc};
 use aideator_contract::view::{Info, RunStored};
-use aideator_contract::{Code, Reason, RunId, Status, limits};
+use aideator_contract::{Code, Reason, RunId, Status, limits, schema};
 use bytes::Bytes;
 
 use crate::ledger::{Ledger, now};
@@ -23,16 +23,23 @@ pub(crate) struct Rpc {
 impl Rpc {
     /// Starts answering.
     pub(crate) async fn start(self, bus: &Bus) -> Result<Service, BusError> {
-        let endpoint = |name, subject| Endpoint {
+        let endpoint = |name, subject, schema| Endpoint {
             name,
             subject,
-            schema: None,
+            schema,
         };
+        let mut schemas = schema::all().into_iter();
+        let schema = schemas
+            .find(|(name, _)| *name == "requests.run")
+            .and_then(|(_, schema)| serde_json::to_string(&schema).ok());
         let spec = ServiceSpec {
             name: "aideator-submitter",
             version: env!("CARGO_PKG_VERSION"),
             description: "Starts runs of AIdeator",
-            endpoints: vec![endpoint("run", rpc::RUN), endpoint("info", rpc::INFO)],
+            endpoints: vec![
+                endpoint("run", rpc::RUN, schema),
+                endpoint("info", rpc::INFO, None),
+            ],
         };
         let this = Arc::new(self);
         Service::start(bus, spec, move |question| {

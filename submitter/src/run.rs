@@ -17,8 +17,8 @@ use tokio_util::sync::CancellationToken;
 use crate::board::Board;
 use crate::config::Config;
 use crate::decide::schedule::Limits;
-use crate::desk::{Desk, InHand};
-use crate::dispatch::Dispatcher;
+use crate::desk::Desk;
+use crate::dispatch::{Dispatcher, Pad};
 use crate::error::{Error, doing};
 use crate::launcher::{Launcher, ProcessLauncher};
 use crate::ledger::{Ledger, parse};
@@ -100,19 +100,19 @@ pub async fn serve<L: Launcher>(
     parts.spawn(async move {
         stop_what_is_cancelled(stop_on, &board, &*stop_with, stopping).await;
     });
-    let dispatcher = Dispatcher {
+    let pad = Pad {
         ledger: ledger.clone(),
         launcher,
-        minter: Arc::new(minter),
-        limits: settings.limits,
+        minter,
     };
+    let dispatcher = Dispatcher::new(pad, settings.limits);
     parts.spawn(dispatcher.run(shutdown.clone()));
     let desk = Arc::new(Desk {
         ledger,
         installation: settings.installation,
         resolver: Resolver::new(),
         queued: settings.limits.queued,
-        in_hand: InHand::default(),
+        in_hand: Arc::default(),
     });
     for command in Command::ALL {
         parts.spawn(Arc::clone(&desk).serve(command, shutdown.clone()));

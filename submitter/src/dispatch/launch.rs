@@ -1,0 +1,187 @@
+//! One launch, seen through: opened, launched, `scheduling`, however often NATS or the launcher is away.
+
+use std::sync::Arc;
+
+use aideator_bus::credentials::Minter;
+use aideator_contract::attempt::AttemptEvent;
+use aideator_contract::local::AttemptName;
+use aideator_contract::{AttemptRecord, AttemptSpec, Reason, Timestamp, limits};
+use tokio::time::sleep;
+
+use super::LOOK_AGAIN;
+use crate::decide::launch::{self, Launched, Left, Step};
+use crate::decide::{Fence, Known};
+use crate::error::Error;
+use crate::launcher::{LaunchError, Launcher, Order};
+use crate::ledger::{Ledger, now};
+use crate::pause::Pause;
+
+/// What launches are made with.
+pub(crate) struct Pad<L> {
+    pub(crate) ledger: Ledger,
+    pub(crate) launcher: Arc<L>,
+    pub(crate) minter: Minter,
+}
+
+impl<L: Launcher> Pad<L> {
+    /// Sees one launch through; its attempt may say `output` bytes.
+    pub(super) async fn launch(&self, name: &AttemptName, output: u64) {
+        let mut progress = Progress::default();
+        let mut pause = Pause::default();
+        loop {
+            match self.step(name, output, &mut progress).await {
+                Ok(Stepped::On) => pause.reset(),
+                Ok(Stepped::Stuck) => {
+                    sleep(LOOK_AGAIN).await;
+                    progress.said = Said::Nothing;
+                }
+                Ok(Stepped::Over) => return,
+                Err(error) => pause.after("launching an attempt", &error).await,
+            }
+        }
+    }
+
+    /// One step of a launch.
+    async fn step(
+        &self,
+        name: &AttemptName,
+        output: u64,
+        progress: &mut Progress,
+    ) -> Result<Stepped, Error> {
+        let AttemptName {
+            run,
+            variation,
+            attempt,
+        } = name;
+        let Some(last) = self.ledger.state(run).await? else {
+            tracing::error!(%run, "an open run has no state");
+            return Ok(Stepped::Stuck);
+        };
+        let fence = self.ledger.fence(run, *variation).await?;
+        let view = launch::View {
+            run,
+            variation: *variation,
+            attempt: *attempt,
+            last: &last,
+            fence: fence.as_ref(),
+            launched: progress.said.launched(),
+            left: progress.left.as_ref(),
+            at: now(),
+        };
+        let Some(step) = launch::next(&view) else {
+            let waits = launch::is_waiting(&view);
+            return Ok(if waits { Stepped::Stuck } else { Stepped::Over });
+        };
+        match step {
+            Step::Open { after } => self.open(name, &last, output, after).await?,
+            Step::Launch => {
+                if let Some(fence) = &fence {
+                    progress.said = self.ask(name, fence).await?;
+                }
+            }
+            Step::Close { after, record } => {
+                self.ledger.record(run, *variation, after, &record).await?;
+            }
+            Step::LookBehind => {
+                progress.left = Some(self.ledger.left(run, *variation, *attempt).await?);
+            }
+            Step::Write(write) => {
+                self.ledger.write(&write).await?;
+            }
+        }
+        Ok(Stepped::On)
+    }
+
+    async fn open(
+        &self,
+        name: &AttemptName,
+        last: &Known,
+        output: u64,
+        after: u64,
+    ) -> Result<(), Error> {
+        let run = &name.run;
+        let spec = self.ledger.spec(run).await?;
+        let spec = spec.attempt(run, name.variation, name.attempt, output);
+        let Some(spec) = spec else {
+            tracing::error!(%run, sequence = last.sequence, "the summary has more variations than the spec");
+            return Err(Error::NoSpec(run.clone()));
+        };
+        let record = AttemptRecord::opened(spec, now());
+        let stored = self.ledger.record(run, name.variation, after, &record);
+        stored.await.map(|_| ())
+    }
+
+    async fn ask(&self, name: &AttemptName, fence: &Fence) -> Result<Said, Error> {
+        let AttemptEvent::Opened { spec } = &fence.record.event else {
+            return Ok(Said::Nothing);
+        };
+        let AttemptName {
+            run,
+            variation,
+            attempt,
+        } = name;
+        let expires = expiry(spec, now());
+        let credentials = self.minter.agent(run, *variation, *attempt, expires)?;
+        let order = Order {
+            name: name.clone(),
+            spec: (**spec).clone(),
+            credentials,
+        };
+        Ok(match self.launcher.launch(order).await {
+            Ok(()) => {
+                tracing::info!(%run, %variation, %attempt, "launched");
+                Said::Launched
+            }
+            Err(LaunchError::Held(reason)) => {
+                tracing::info!(%run, %variation, %attempt, %reason, "a launch is held back");
+                Said::Held(reason)
+            }
+            Err(LaunchError::Never(reason)) => {
+                tracing::warn!(%run, %variation, %attempt, %reason, "an attempt can't be launched");
+                Said::Never(reason)
+            }
+        })
+    }
+}
+
+/// When an agent's credential ends: a minute after it must be gone, at the latest.
+fn expiry(spec: &AttemptSpec, now: Timestamp) -> Timestamp {
+    let allowed = limits::START_ALLOWANCE + limits::DEADLINE_GRACE + limits::CREDENTIAL_GRACE;
+    let allowed = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
+    now.plus(allowed).plus(spec.deadline_s.saturating_mul(1000))
+}
+
+enum Stepped {
+    On,
+    /// It waits for something outside.
+    Stuck,
+    /// Nothing is left to do.
+    Over,
+}
+
+/// How far a launch has come in this process.
+#[derive(Default)]
+struct Progress {
+    said: Said,
+    left: Option<Left>,
+}
+
+#[derive(Default)]
+enum Said {
+    #[default]
+    Nothing,
+    Launched,
+    Held(Reason),
+    Never(Reason),
+}
+
+impl Said {
+    fn launched(&self) -> Launched<'_> {
+        match self {
+            Self::Nothing => Launched::No,
+            Self::Launched => Launched::Yes,
+            Self::Held(reason) => Launched::Held(reason),
+            Self::Never(reason) => Launched::Never(reason),
+        }
+    }
+}
