@@ -49,6 +49,8 @@ impl ModelServer {
     pub(crate) async fn keep(self, shutdown: CancellationToken) -> Result<(), Error> {
         while !shutdown.is_cancelled() {
             let mut child = self.start()?;
+            // It ends when its standard input does, and waiting for a child closes what it still holds.
+            let input = child.stdin.take();
             tokio::select! {
                 ended = child.wait() => {
                     tracing::warn!(?ended, log = %self.log.display(), "the small model's server ended; it is started again");
@@ -58,8 +60,7 @@ impl ModelServer {
                     }
                 }
                 () = shutdown.cancelled() => {
-                    // It ends when its standard input does.
-                    drop(child.stdin.take());
+                    drop(input);
                     if timeout(ENDING, child.wait()).await.is_err() {
                         let _ = child.kill().await;
                     }
