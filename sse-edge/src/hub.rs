@@ -18,6 +18,7 @@ mod past;
 mod registry;
 mod source;
 
+pub(crate) use driver::LOST_AFTER;
 pub use past::Past;
 pub use registry::{Hubs, Member};
 pub use source::{Source, Stream};

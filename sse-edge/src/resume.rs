@@ -17,11 +17,18 @@ pub fn wanted(header: Option<&str>, query: Option<&str>) -> Result<Option<Positi
     }
 }
 
+/// What a viewer is told that was shown more than the stream holds.
+pub const LOST_END: &str =
+    "the stream has lost its end; what is kept of the run follows from its beginning";
+
 /// Where a viewer begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// There.
     At(Position),
+    /// There, once this edge knows of it: another one may have heard more. If the stream's leader never
+    /// does, the stream has lost its end.
+    Ahead(Position),
     /// At the beginning, after it was told why: what it has seen is not what this stream holds.
     Lost(&'static str),
 }
@@ -34,9 +41,7 @@ pub fn start_at(wanted: Option<Position>, stream: Stream) -> Start {
         Some(position) if position.epoch != stream.epoch => Start::Lost(
             "the stream was made anew; what is kept of the run follows from its beginning",
         ),
-        Some(position) if position.shown.largest() > stream.last => Start::Lost(
-            "the stream has lost its end; what is kept of the run follows from its beginning",
-        ),
+        Some(position) if position.shown.largest() > stream.last => Start::Ahead(position),
         Some(position) => Start::At(position),
     }
 }
@@ -71,11 +76,11 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_epoch_and_a_lost_end_are_gaps() {
+    fn a_foreign_epoch_is_a_gap_and_more_than_is_known_here_is_not_yet() {
         let stream = Stream { epoch: 1, last: 9 };
         assert_eq!(start_at(None, stream), Start::At(at(1, 0)));
         assert_eq!(start_at(Some(at(1, 9)), stream), Start::At(at(1, 9)));
         assert!(matches!(start_at(Some(at(2, 9)), stream), Start::Lost(_)));
-        assert!(matches!(start_at(Some(at(1, 10)), stream), Start::Lost(_)));
+        assert_eq!(start_at(Some(at(1, 10)), stream), Start::Ahead(at(1, 10)));
     }
 }

@@ -10,20 +10,22 @@ use futures::Stream;
 use futures::stream;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::hub::frame::{Frame, encode};
 use crate::hub::window::Due;
-use crate::hub::{Member, Past};
-use crate::position::Position;
+use crate::hub::{LOST_AFTER, Member, Past};
+use crate::position::{Position, Track};
 use crate::problem::Problem;
 use crate::pulse::Pulse;
-use crate::resume::{Start, start_at};
+use crate::resume::{LOST_END, Start, start_at};
 
 /// Frames are joined into chunks of about so many bytes.
 const CHUNK: usize = 64 * 1024;
 /// How often in a row a viewer may fall out of the window before it is closed; it resumes by its id.
 const FALLS: u32 = 8;
+/// How often a viewer that was shown more than the hub knows looks again.
+const LOOK: Duration = Duration::from_millis(250);
 /// What a client is asked to wait before it connects again.
 const RETRY: &[u8] = b"retry: 1000\n\n";
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
@@ -48,6 +50,8 @@ pub struct Viewer {
 enum Phase {
     /// The hub's stream is not known yet.
     Waiting,
+    /// Was shown more than the hub knows; given up at this time.
+    Ahead(Instant),
     /// Looks for its place among the shared frames.
     Joining,
     /// Reads by itself up to where the shared frames go on at a cursor.
@@ -105,6 +109,7 @@ impl Viewer {
         loop {
             let due = match self.phase {
                 Phase::Waiting => self.begin(),
+                Phase::Ahead(give_up) => self.ahead(give_up).await,
                 Phase::Joining => self.join(),
                 Phase::Catching(..) => self.catch_up().await,
                 Phase::Sharing(cursor) => self.share(cursor),
@@ -138,11 +143,53 @@ impl Viewer {
                 self.position = position;
                 Step::On
             }
-            Start::Lost(why) => {
-                self.position = Position::origin(stream.epoch);
-                Step::Chunk(Frame::gap(why, None, self.position).encode())
+            Start::Ahead(position) => {
+                self.position = position;
+                self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
+                Step::On
             }
+            Start::Lost(why) => self.lost(why, stream.epoch),
         }
+    }
+
+    /// Another edge heard more, or a new leader does not know all yet: waits until the hub knows as much.
+    async fn ahead(&mut self, give_up: Instant) -> Step {
+        let (hub, closed) = {
+            let window = self.member.window();
+            (window.consumed, window.closed)
+        };
+        if closed {
+            return self.close();
+        }
+        let shown = self.position.shown;
+        if Track::all().all(|track| shown.get(track) <= hub.get(track)) {
+            self.phase = Phase::Joining;
+            return Step::On;
+        }
+        let source = self.member.source().clone();
+        let asked = async {
+            sleep(LOOK).await;
+            source.stream().await
+        };
+        let stream = tokio::select! {
+            stream = asked => stream,
+            () = self.pulse.drained(self.share_of_drain) => return self.close(),
+        };
+        let Ok(stream) = stream else {
+            return Step::Chunk(PING);
+        };
+        if stream.epoch == self.position.epoch && shown.largest() <= stream.last {
+            self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
+        } else if Instant::now() >= give_up {
+            return self.lost(LOST_END, stream.epoch);
+        }
+        Step::Chunk(PING)
+    }
+
+    fn lost(&mut self, why: &'static str, epoch: u64) -> Step {
+        self.phase = Phase::Joining;
+        self.position = Position::origin(epoch);
+        Step::Chunk(Frame::gap(why, None, self.position).encode())
     }
 
     /// Shared frames are taken only from where the hub was exactly where this viewer is.

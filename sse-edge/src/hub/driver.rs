@@ -22,6 +22,9 @@ const LINGER: Duration = Duration::from_secs(30);
 /// Live messages taken in before viewers are woken.
 const AT_ONCE: usize = 256;
 const OPEN_PAUSE: Duration = Duration::from_millis(250);
+/// A new leader may not know the end of its stream for a moment: only when it has not known it for this
+/// long, the end is lost.
+pub(crate) const LOST_AFTER: Duration = Duration::from_secs(10);
 const FAR: Duration = Duration::from_secs(3600);
 
 /// Why a hub ends.
@@ -34,7 +37,8 @@ enum Ending {
 
 enum Done {
     Read(Input),
-    Stream(Result<Stream, Error>),
+    /// What the leader says, and the largest sequence known when it was asked.
+    Stream(Result<Stream, Error>, u64),
 }
 
 /// Runs a hub until nobody has watched it for a while.
@@ -74,7 +78,7 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
     };
     let start = match start_at(wanted, stream) {
         Start::At(position) => position,
-        Start::Lost(_) => Position::origin(stream.epoch),
+        Start::Ahead(_) | Start::Lost(_) => Position::origin(stream.epoch),
     };
     lock(&hub.window).open(stream, start);
     let mut driver = Driver {
@@ -118,6 +122,7 @@ impl Driver {
     ) -> Ending {
         let mut viewers = self.hub.viewers.subscribe();
         let mut idle_since = None;
+        let mut short_since: Option<Instant> = None;
         loop {
             if *viewers.borrow_and_update() == 0 {
                 idle_since.get_or_insert_with(Instant::now);
@@ -136,14 +141,17 @@ impl Driver {
                 },
                 Some(done) = self.reads.next(), if !self.reads.is_empty() => match done {
                     Done::Read(input) => self.step(input),
-                    Done::Stream(Ok(now)) if now.epoch != stream.epoch => {
+                    Done::Stream(Ok(now), _) if now.epoch != stream.epoch => {
                         return Ending::Broken("the stream is another one");
                     }
-                    Done::Stream(Ok(now)) if now.last < self.core.consumed().largest() => {
-                        return Ending::Broken("the stream has lost its end");
+                    Done::Stream(Ok(now), known) if now.last < known => {
+                        if short_since.get_or_insert_with(Instant::now).elapsed() >= LOST_AFTER {
+                            return Ending::Broken("the stream has lost its end");
+                        }
+                        self.ask_stream(OPEN_PAUSE);
                     }
-                    Done::Stream(Ok(_)) => {}
-                    Done::Stream(Err(_)) => self.ask_stream(OPEN_PAUSE),
+                    Done::Stream(Ok(_), _) => short_since = None,
+                    Done::Stream(Err(_), _) => self.ask_stream(OPEN_PAUSE),
                 },
                 () = sleep_until(due.unwrap_or(leave)), if due.is_some() => self.step(Input::Tick),
                 Ok(()) = reconnects.changed() => {
@@ -194,9 +202,10 @@ impl Driver {
     /// Is it still the stream that was shown?
     fn ask_stream(&mut self, pause: Duration) {
         let source = self.hub.source.clone();
+        let known = self.core.consumed().largest();
         let asking = async move {
             sleep(pause).await;
-            Done::Stream(source.stream().await)
+            Done::Stream(source.stream().await, known)
         };
         self.reads.push(Box::pin(asking));
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::driver;
-use super::source::Source;
+use super::source::{Bulk, Source};
 use super::window::{Bounds, Window};
 use crate::position::Position;
 
@@ -21,7 +21,7 @@ pub struct Hubs(Arc<Inner>);
 
 struct Inner {
     live: Bus,
-    bulk: Bus,
+    bulk: Bulk,
     bounds: Bounds,
     hubs: Mutex<HashMap<RunId, Arc<Hub>>>,
     tasks: TaskTracker,
@@ -47,7 +47,7 @@ impl Hubs {
     pub fn new(live: Bus, bulk: Bus, bounds: Bounds) -> Self {
         Self(Arc::new(Inner {
             live,
-            bulk,
+            bulk: Bulk::new(bulk),
             bounds,
             hubs: Mutex::default(),
             tasks: TaskTracker::new(),

@@ -1,9 +1,12 @@
 //! Where a run is read: its live tail and tails on one connection, pages on another, so that bulk
 //! reading can't starve the live tail. No consumer is ever made.
 
+use std::sync::Arc;
+
 use aideator_bus::{Batch, Bus, Error, Live};
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{RunId, Subject};
+use tokio::sync::Semaphore;
 
 use super::core::{Input, Page, Read};
 use super::message::Message;
@@ -12,6 +15,9 @@ use crate::position::{Sequences, Track};
 /// A page's bounds.
 const PAGE_MESSAGES: usize = 2048;
 const PAGE_BYTES: usize = 256 * 1024;
+/// Pages on their way at once, of all runs and viewers. Batches have no flow control: when many viewers
+/// came at once, pages would wait behind each other until all are given up, and be asked for again.
+const PAGES_AT_ONCE: usize = 4;
 
 /// The stream of runs as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,18 +28,40 @@ pub struct Stream {
     pub last: u64,
 }
 
+/// Where pages are read, by all runs.
+#[derive(Debug, Clone)]
+pub(super) struct Bulk {
+    bus: Bus,
+    turns: Arc<Semaphore>,
+}
+
+impl Bulk {
+    pub(super) fn new(bus: Bus) -> Self {
+        Self {
+            bus,
+            turns: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
+        }
+    }
+
+    async fn page(&self, batch: Batch<'_>) -> Result<aideator_bus::Page, Error> {
+        // Never closed, so there always is a turn.
+        let _turn = self.turns.acquire().await;
+        self.bus.batch(batch).await
+    }
+}
+
 /// Where a run is read.
 #[derive(Debug, Clone)]
 pub struct Source {
     live: Bus,
-    bulk: Bus,
+    bulk: Bulk,
     run: RunId,
 }
 
 impl Source {
     /// Reads `run`: what is live from `live`, pages from `bulk`.
     #[must_use]
-    pub fn new(live: Bus, bulk: Bus, run: RunId) -> Self {
+    pub(super) fn new(live: Bus, bulk: Bulk, run: RunId) -> Self {
         Self { live, bulk, run }
     }
 
@@ -98,7 +126,7 @@ impl Source {
         metrics::counter!("aideator_edge_catch_up_reads_total").increment(1);
         let page = self
             .bulk
-            .batch(Batch {
+            .page(Batch {
                 stream: RUNS_STREAM,
                 filter: filter.as_str(),
                 from,
