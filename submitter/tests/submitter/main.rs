@@ -4,6 +4,9 @@
 
 mod commands;
 mod launcher;
+mod queue;
 mod requests;
+mod restarts;
+mod rpc;
 mod scene;
 mod watcher;
