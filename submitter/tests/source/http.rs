@@ -1,4 +1,5 @@
 use aideator_contract::Code;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
 use crate::repository::Repository;
@@ -86,4 +87,35 @@ async fn a_host_that_does_not_answer_is_unreachable() {
     assert_eq!(found, Err(Code::RepositoryUnreachable));
     let found = resolve("https://nowhere.invalid/r", &[], None).await;
     assert_eq!(found, Err(Code::RepositoryUnreachable));
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_speak_tls_is_told_with_the_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let plain = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        socket.write_all(b"HTTP/1.1 400 Bad\r\n\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let address = format!("https://{host}/r");
+    let reason = tokio::select! {
+        () = plain => unreachable!(),
+        asked = crate::ask(&address, std::slice::from_ref(&host), None) => asked.unwrap_err(),
+    };
+    assert_eq!(reason.code, Code::RepositoryUnreachable);
+    assert!(reason.message.contains("can't be reached"), "{reason}");
+    assert!(reason.message.contains("InvalidContentType"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_redirect_names_the_address_to_give_instead() {
+    let place = "Location: https://example.org/new.git/info/refs?service=git-upload-pack";
+    let web = Web::answering("301 Moved", &[place], Vec::new()).await;
+    let asked = crate::ask(&web.url("/r"), std::slice::from_ref(&web.host), None).await;
+    let reason = asked.unwrap_err();
+    assert!(
+        reason.message.contains("https://example.org/new.git;"),
+        "{reason}"
+    );
 }

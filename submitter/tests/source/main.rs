@@ -7,8 +7,8 @@ mod http;
 mod repository;
 mod web;
 
-use aideator_contract::Code;
 use aideator_contract::repository::{Repository, RepositoryPolicy};
+use aideator_contract::{Code, Reason};
 use aideator_submitter::Resolver;
 
 async fn resolve(
@@ -16,14 +16,15 @@ async fn resolve(
     trusted: &[String],
     reference: Option<&str>,
 ) -> Result<String, Code> {
+    let resolved = ask(address, trusted, reference).await;
+    resolved.map_err(|reason| reason.code)
+}
+
+async fn ask(address: &str, trusted: &[String], reference: Option<&str>) -> Result<String, Reason> {
     let policy = RepositoryPolicy {
         paths: true,
         trusted_hosts: trusted.to_vec(),
     };
-    let repository = Repository::parse(address, &policy).unwrap();
-    let resolved = Resolver::new().commit(&repository, reference).await;
-    resolved.map_err(|reason| {
-        println!("{reason}");
-        reason.code
-    })
+    let repository = Repository::parse(address, &policy)?;
+    Resolver::new().commit(&repository, reference).await
 }
