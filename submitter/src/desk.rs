@@ -29,6 +29,8 @@ const PROGRESS: Duration = Duration::from_millis(1500);
 /// Commands other than `run` in hand at once, those that wait for their run included.
 const COMMANDS_IN_HAND: i64 = 256;
 const WAIT_LEAST: Duration = Duration::from_millis(100);
+/// Times the number of deliveries: until what failed comes again.
+const AFTER_FAILURE: Duration = Duration::from_millis(500);
 const WAIT_MOST: Duration = Duration::from_secs(5);
 const STOPPING: Duration = Duration::from_secs(5);
 
@@ -160,7 +162,8 @@ impl Desk {
     /// What fails for a reason that is not NATS's comes a few times more, then it is kept as it is.
     async fn give_up(&self, command: Command, delivery: Delivery, error: &str) {
         if delivery.deliveries < limits::DELIVERIES {
-            delivery.nak(WAIT_MOST).await;
+            let times = u32::try_from(delivery.deliveries).unwrap_or(1);
+            delivery.nak(AFTER_FAILURE * times).await;
             return;
         }
         let message = format!(

@@ -59,8 +59,13 @@ pub fn next(view: &View<'_>) -> Step {
     if let Some(known) = view.last {
         let summary = known.summary();
         if summary.status != Status::Rejected {
+            // Its own acceptance, in a hand before this one: the key may have been taken for left over.
+            let unsure = summary.has_applied(request.sequence) && !view.opened;
             return match view.verdict {
-                _ if summary.request_sha256 == request.sha256 => Step::Done,
+                _ if summary.request_sha256 == request.sha256 => match summary.status {
+                    Status::Open if unsure => Step::Open,
+                    _ => Step::Done,
+                },
                 Some(Err(reason)) => Step::Bury(reason.clone()),
                 _ => Step::Bury(conflict(&request.run)),
             };

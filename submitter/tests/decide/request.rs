@@ -1,8 +1,8 @@
-use aideator_contract::{Change, Code, Reason, RunSpec, Status};
+use aideator_contract::{Change, Code, Reason, RunSpec, State, Status};
 use aideator_submitter::decide::Known;
 use aideator_submitter::decide::request::{Request, Step, View, next};
 
-use crate::values::{REQUEST, at, known, reason, rejected, run, spec, summary};
+use crate::values::{REQUEST, at, known, moved, reason, rejected, run, spec, summary};
 
 fn request() -> Request {
     Request {
@@ -44,13 +44,24 @@ fn a_new_request_is_judged_then_its_key_is_put_then_it_is_accepted() {
 
 #[test]
 fn the_same_request_is_only_acknowledged_whatever_became_of_the_run() {
-    let known = known(7, summary(1));
+    let mut earlier = summary(1);
+    earlier.applied = vec![REQUEST - 1];
+    let known = known(7, earlier);
     assert_eq!(decide(Some(&known), None, [false; 2]), Step::Done);
     let unjudgeable = Err(reason(Code::UnknownModel));
     assert_eq!(
         decide(Some(&known), Some(&unjudgeable), [false; 2]),
         Step::Done
     );
+}
+
+#[test]
+fn an_accepted_request_that_is_delivered_again_puts_its_key_once_more() {
+    let open = known(7, summary(1));
+    assert_eq!(decide(Some(&open), None, [false; 2]), Step::Open);
+    assert_eq!(decide(Some(&open), None, [true, false]), Step::Done);
+    let over = known(8, moved(&summary(1), 0, State::Failed));
+    assert_eq!(decide(Some(&over), None, [false; 2]), Step::Done);
 }
 
 #[test]

@@ -1,7 +1,9 @@
+use aideator_bus::Append;
 use aideator_contract::attempt::AttemptEvent;
 use aideator_contract::dead_letter::Refused;
 use aideator_contract::subject::Command;
-use aideator_contract::{Change, Code, RunId, State, Status};
+use aideator_contract::{Change, Code, RunId, State, Status, Subject};
+use bytes::Bytes;
 
 use crate::scene::{Scene, id};
 
@@ -231,4 +233,22 @@ async fn a_repository_is_resolved_to_one_commit_for_all_variations() {
     let request = format!(r#"{{"run_id":"s","prompt":"p","repo":"{repo}","ref":"gone"}}"#);
     let sequence = scene.send(Command::Run, &request).await;
     assert_eq!(scene.letter(sequence).await.reason.code, Code::RefNotFound);
+}
+
+#[tokio::test]
+async fn what_can_not_be_decided_is_kept_as_it_is_after_five_deliveries() {
+    let scene = Scene::begin().await;
+    let subject = Subject::state(&id("odd"));
+    let nonsense = Bytes::from_static(b"nonsense");
+    let stored = scene
+        .bus
+        .append(&subject, nonsense, Append::default())
+        .await;
+    stored.unwrap();
+    let request = r#"{"run_id":"odd","prompt":"p"}"#;
+    let sequence = scene.send(Command::Run, request).await;
+    let letter = scene.letter(sequence).await;
+    assert_eq!(letter.reason.code, Code::Internal);
+    assert_eq!(letter.request, Refused::Text(request.to_owned()));
+    scene.quiet().await;
 }
