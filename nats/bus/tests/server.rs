@@ -202,7 +202,15 @@ async fn the_template_for_people_is_a_configuration_the_server_takes() {
     let template = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../local.conf");
     let binary = Binary::find(None, None).await.unwrap();
     let mut check = tokio::process::Command::new(binary.path());
-    let check = check.arg("-t").arg("-c").arg(template).current_dir(folder.path());
+    let check = check
+        .arg("-t")
+        .arg("-c")
+        .arg(template)
+        .current_dir(folder.path());
     let said = check.output().await.unwrap();
-    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    assert!(
+        said.status.success(),
+        "{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
 }
