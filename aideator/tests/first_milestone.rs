@@ -1,6 +1,11 @@
 //! One scripted variation from a published request to a viewer, cut in the middle, resumed and
 //! replayed exactly, by the built binary.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails where something is not as expected"
+)]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Read as _};

@@ -189,9 +189,8 @@ fn tempfile_in(path: &std::path::Path) -> std::io::Result<()> {
 
 async fn running(server: &Server, folder: &Folder) -> Finding {
     const UP: &str = "aideator up";
-    let client = match server.client() {
-        Ok(client) => client,
-        Err(_) => return Finding::optional("running", "no", UP),
+    let Ok(client) = server.client() else {
+        return Finding::optional("running", "no", UP);
     };
     match client.info().await {
         Ok(info) => Finding::good(

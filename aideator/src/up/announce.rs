@@ -52,7 +52,7 @@ pub(super) fn block(need: &Need, http: SocketAddr, paint: Paint) -> String {
     text.push_str(&row("try", "aideator run -n 3 \"What is an idea?\""));
     text.push_str(&format!(
         "\n  {}\n",
-        paint.tone(Tone::Bold, &format!("http://{}", http))
+        paint.tone(Tone::Bold, &format!("http://{http}"))
     ));
     text
 }

@@ -178,7 +178,7 @@ impl Parts {
             while let Some(ended) = self.tasks.join_next().await {
                 match ended {
                     Ok((name, Err(error))) => {
-                        tracing::warn!(name, error = %error.chain(), "a part did not end in order")
+                        tracing::warn!(name, error = %error.chain(), "a part did not end in order");
                     }
                     Ok((_, Ok(()))) => {}
                     Err(error) => tracing::warn!(%error, "a part broke"),

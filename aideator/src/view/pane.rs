@@ -172,7 +172,7 @@ impl Pane {
                 ..
             } => {
                 self.tool(tool_call_id, |_, _, output| {
-                    *output = Some(Ok(plain(whole)))
+                    *output = Some(Ok(plain(whole)));
                 });
             }
             Event::ToolOutputError {
@@ -180,7 +180,7 @@ impl Pane {
                 error_text,
             } => {
                 self.tool(tool_call_id, |_, _, output| {
-                    *output = Some(Err(error_text.clone()))
+                    *output = Some(Err(error_text.clone()));
                 });
             }
             Event::DataUsage { data } => self.usage = Some(data.clone()),

@@ -62,12 +62,9 @@ pub(crate) fn header(
             harmless(&reason.message).replace('\n', " ")
         ));
     }
-    let before = format!(
-        "{} {} ",
-        number(variation),
-        harmless(&summary.model).replace('\n', " ")
-    );
-    let before = cut(&before, columns / 2);
+    let model = harmless(&summary.model).replace('\n', " ");
+    let model = cut(&model, (columns / 2).saturating_sub(3));
+    let before = cut(&format!("{} {model} ", number(variation)), columns);
     let room = columns.saturating_sub(width(&before));
     let word = cut(word, room);
     let after = cut(&after, room.saturating_sub(width(&word)));

@@ -15,7 +15,7 @@ pub(crate) fn harmless(text: &str) -> String {
             c if c < ' ' => out.push(char::from_u32(0x2400 + u32::from(c)).unwrap_or('�')),
             // C1 controls, and characters that change the direction of what follows.
             '\u{80}'..='\u{9f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                out.push('�')
+                out.push('�');
             }
             c => out.push(c),
         }
