@@ -1,6 +1,8 @@
 //! Bad input is refused with a clear error, kept as a dead letter where it came by NATS, and disturbs
 //! nothing else.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::path::Path;

@@ -1,5 +1,7 @@
 //! Any NATS client is enough to start a run, and the same request starts one run, whenever it comes again.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use aideator_bus::Bus;

@@ -3,6 +3,8 @@
 //!
 //! `AIDEATOR_SEED=N` repeats a schedule; `AIDEATOR_SOAK=1` makes it long.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! States tell the truth whatever happens to an agent, and who is no longer asked writes nothing.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! A viewer costs almost nothing: no consumer, and hardly any of nats-server's memory.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 mod support;
 
 use aideator_bus::Bus;
