@@ -112,7 +112,7 @@ impl<L: Launcher> Dispatcher<L> {
         let storage = Storage {
             used: state.bytes,
             most,
-            output: Storage::output_of(most),
+            output: Storage::output_of(most, self.limits.running),
         };
         self.size = Some((Instant::now(), storage));
         Ok(storage)

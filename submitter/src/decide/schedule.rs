@@ -9,6 +9,9 @@ use aideator_contract::{
 
 use super::{Known, Write};
 
+/// However few may run at once, none takes more than a sixteenth of the stream.
+const LEAST_SHARES: usize = 8;
+
 /// How much may run at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -32,12 +35,13 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The output limit of an attempt where the stream holds `most` bytes: on a small disk less than
-    /// the usual, so that several can run.
+    /// The output limit of an attempt where the stream holds `most` bytes and `running` may run at
+    /// once: less than the usual where not all of them would fit into half of the stream.
     #[must_use]
-    pub fn output_of(most: Option<u64>) -> u64 {
+    pub fn output_of(most: Option<u64>, running: usize) -> u64 {
+        let share = 2 * running.max(LEAST_SHARES) as u64;
         most.map_or(limits::OUTPUT_BYTES, |most| {
-            limits::OUTPUT_BYTES.min(most / 16)
+            limits::OUTPUT_BYTES.min(most / share)
         })
     }
 

@@ -42,6 +42,12 @@ impl World {
         self.states.last()
     }
 
+    /// Whether the requests are decided, as far as commands are concerned.
+    fn is_settled(&self) -> bool {
+        let accepted = |k: &Known| k.summary().status != Status::Rejected;
+        self.states.iter().any(accepted)
+    }
+
     fn write(&mut self, after: u64, message: StateMessage) -> bool {
         if self.last().map_or(0, |k| k.sequence) != after {
             return false;
@@ -218,10 +224,7 @@ impl CommandHand {
                 sequence: self.sequence,
                 again: self.again,
                 acted: self.acted,
-                settled: world
-                    .states
-                    .iter()
-                    .any(|k| k.summary().status != Status::Rejected),
+                settled: world.is_settled(),
                 last: world.last(),
                 fences: &fences,
                 opened: self.opened,
@@ -232,7 +235,8 @@ impl CommandHand {
             return true;
         };
         match step {
-            command::Step::Wait => return false,
+            // Meanwhile the run may have come.
+            command::Step::Wait => return world.is_settled(),
             command::Step::Open => {
                 world.key = Some(world.next());
                 self.opened = true;

@@ -102,8 +102,17 @@ fn every_launch_reserves_what_it_may_say() {
 }
 
 #[test]
-fn on_a_small_disk_an_attempt_may_say_less() {
-    assert_eq!(Storage::output_of(None), 64 << 20);
-    assert_eq!(Storage::output_of(Some(10 << 30)), 64 << 20);
-    assert_eq!(Storage::output_of(Some(64 << 20)), 4 << 20);
+fn on_a_small_disk_or_among_many_an_attempt_may_say_less() {
+    assert_eq!(Storage::output_of(None, 5), 64 << 20);
+    assert_eq!(Storage::output_of(Some(10 << 30), 5), 64 << 20);
+    assert_eq!(Storage::output_of(Some(10 << 30), 50), 64 << 20);
+    assert_eq!(Storage::output_of(Some(64 << 20), 5), 4 << 20);
+    let many = Storage {
+        used: 5 << 30,
+        most: Some(10 << 30),
+        output: Storage::output_of(Some(10 << 30), 500),
+    };
+    let ids: Vec<String> = (0..500).map(|n| format!("r{n}")).collect();
+    let runs: Vec<_> = ids.iter().map(|id| run(id, 1, 1, None)).collect();
+    assert_eq!(launched(&decide(&runs, &limits(500), &many)).len(), 500);
 }
