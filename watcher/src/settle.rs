@@ -48,8 +48,9 @@ pub(crate) async fn settle(
             return Ok(settled(&view, ended));
         };
         let end = end_of(&view, &effect);
-        let applied = apply(bus, run, effect).await?;
-        ended.extend(end.filter(|_| applied));
+        if apply(bus, run, effect).await? {
+            ended.extend(end);
+        }
     }
     Err(Error::Unsettled { run: run.clone() })
 }
@@ -105,14 +106,20 @@ pub(crate) async fn apply(bus: &Bus, run: &RunId, effect: Effect) -> Result<bool
             record,
             after,
         } => {
-            tracing::info!(%run, %variation, attempt = %record.attempt, event = ?record.event, "an attempt is over");
             let subject = Subject::attempt(run, variation);
-            append(bus, &subject, &record, after, "closing an attempt").await
+            let applied = append(bus, &subject, &record, after, "closing an attempt").await?;
+            if applied {
+                tracing::info!(%run, %variation, attempt = %record.attempt, event = ?record.event, "an attempt is over");
+            }
+            Ok(applied)
         }
         Effect::Move { message, after } => {
-            log(run, &message.change);
             let subject = Subject::state(run);
-            append(bus, &subject, &*message, after, "moving a variation").await
+            let applied = append(bus, &subject, &*message, after, "moving a variation").await?;
+            if applied {
+                log(run, &message.change);
+            }
+            Ok(applied)
         }
         Effect::DropOpen { revision } => bus
             .open_runs()

@@ -48,12 +48,17 @@ pub(super) async fn open(data_dir: &Path) -> Result<Opened, Error> {
     })
 }
 
-/// Opens in a task of its own, so that a panic over a broken file is an error like others.
+/// Opens and reads a little, in a task of its own, so that a panic over a broken file is an error
+/// like others.
 async fn attempt(folder: &Path) -> Result<Store, Error> {
     let folder = folder.to_owned();
-    tokio::spawn(async move { Store::open(&folder).await })
-        .await
-        .unwrap_or_else(|_| Err(Error::Folder(std::io::ErrorKind::InvalidData.into())))
+    tokio::spawn(async move {
+        let store = Store::open(&folder).await?;
+        store.meta().await?;
+        Ok(store)
+    })
+    .await
+    .unwrap_or_else(|_| Err(Error::Folder(std::io::ErrorKind::InvalidData.into())))
 }
 
 /// Another watcher may be about to end.

@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::Duration;
 
 use aideator_bus::Error;
@@ -167,6 +168,20 @@ async fn a_run_is_told_with_its_places_in_the_queue() {
     watching.stop().await;
 }
 
+/// Overwrites every file below `folder` with nonsense of the same length.
+fn tear(folder: &Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            tear(&path);
+        } else {
+            let length = std::fs::metadata(&path).unwrap().len();
+            let nonsense: Vec<u8> = (0..length).map(|at| (at % 251) as u8 ^ 0x5a).collect();
+            std::fs::write(&path, nonsense).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_rebuilt_database_equals_the_one_that_grew() {
     let stage = Stage::set().await;
@@ -195,15 +210,19 @@ async fn a_rebuilt_database_equals_the_one_that_grew() {
     assert_eq!(list(&stage, &all).await, grown);
     watching.stop().await;
 
-    // Without its database, and with one that is no database.
+    // Without its database, with one that is no database, and with one that is torn.
     let folder = stage.data_dir().join("projection");
-    for broken in [false, true] {
-        std::fs::remove_dir_all(&folder).unwrap();
-        if broken {
+    for broken in ["gone", "no folder", "torn"] {
+        if broken == "torn" {
+            tear(&folder);
+        } else {
+            std::fs::remove_dir_all(&folder).unwrap();
+        }
+        if broken == "no folder" {
             std::fs::write(&folder, "this is no database").unwrap();
         }
         let watching = stage.watch().await;
-        assert_eq!(list(&stage, &all).await, grown, "broken: {broken}");
+        assert_eq!(list(&stage, &all).await, grown, "{broken}");
         watching.stop().await;
     }
 
