@@ -9,6 +9,7 @@ pub mod core;
 pub mod frame;
 pub mod lane;
 pub mod message;
+pub mod retry;
 pub mod tail;
 pub mod visible;
 pub mod window;

@@ -52,6 +52,12 @@ impl Sequences {
         self.0[track.index()] = sequence;
     }
 
+    /// Whether each track is at least where it is in `other`.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.0.iter().zip(other.0).all(|(own, other)| *own >= other)
+    }
+
     /// The largest.
     #[must_use]
     pub fn largest(&self) -> u64 {

@@ -1,6 +1,8 @@
 //! One viewer of one run: a body that ends, waits and catches up by itself. It runs inside its
 //! connection's task and holds no frames of its own.
 
+mod finding;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,22 +12,19 @@ use futures::Stream;
 use futures::stream;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
 use crate::hub::frame::{Frame, encode};
 use crate::hub::window::Due;
-use crate::hub::{LOST_AFTER, Member, Past};
-use crate::position::{Position, Track};
+use crate::hub::{Member, Past};
+use crate::position::Position;
 use crate::problem::Problem;
 use crate::pulse::Pulse;
-use crate::resume::{LOST_END, Start, start_at};
 
 /// Frames are joined into chunks of about so many bytes.
 const CHUNK: usize = 64 * 1024;
 /// How often in a row a viewer may fall out of the window before it is closed; it resumes by its id.
 const FALLS: u32 = 8;
-/// How often a viewer that was shown more than the hub knows looks again.
-const LOOK: Duration = Duration::from_millis(250);
 /// What a client is asked to wait before it connects again.
 const RETRY: &[u8] = b"retry: 1000\n\n";
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
@@ -126,109 +125,6 @@ impl Viewer {
                 },
             }
         }
-    }
-
-    fn begin(&mut self) -> Step {
-        let (stream, closed) = {
-            let window = self.member.window();
-            (window.stream, window.closed)
-        };
-        let Some(stream) = stream else {
-            return if closed { self.close() } else { Step::Wait };
-        };
-        self.phase = Phase::Joining;
-        self.until = Instant::now() + self.patience;
-        match start_at(self.wanted, stream) {
-            Start::At(position) => {
-                self.position = position;
-                Step::On
-            }
-            Start::Ahead(position) => {
-                self.position = position;
-                self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
-                Step::On
-            }
-            Start::Lost(why) => self.lost(why, stream.epoch),
-        }
-    }
-
-    /// Another edge heard more, or a new leader does not know all yet: waits until the hub knows as much.
-    async fn ahead(&mut self, give_up: Instant) -> Step {
-        let (hub, closed) = {
-            let window = self.member.window();
-            (window.consumed, window.closed)
-        };
-        if closed {
-            return self.close();
-        }
-        let shown = self.position.shown;
-        if Track::all().all(|track| shown.get(track) <= hub.get(track)) {
-            self.phase = Phase::Joining;
-            return Step::On;
-        }
-        let source = self.member.source().clone();
-        let asked = async {
-            sleep(LOOK).await;
-            source.stream().await
-        };
-        let stream = tokio::select! {
-            stream = asked => stream,
-            () = self.pulse.drained(self.share_of_drain) => return self.close(),
-        };
-        let Ok(stream) = stream else {
-            return Step::Chunk(PING);
-        };
-        if stream.epoch == self.position.epoch && shown.largest() <= stream.last {
-            self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
-        } else if Instant::now() >= give_up {
-            return self.lost(LOST_END, stream.epoch);
-        }
-        Step::Chunk(PING)
-    }
-
-    fn lost(&mut self, why: &'static str, epoch: u64) -> Step {
-        self.phase = Phase::Joining;
-        self.position = Position::origin(epoch);
-        Step::Chunk(Frame::gap(why, None, self.position).encode())
-    }
-
-    /// Shared frames are taken only from where the hub was exactly where this viewer is.
-    fn join(&mut self) -> Step {
-        let (found, end, consumed) = {
-            let window = self.member.window();
-            (window.find(&self.position), window.end(), window.consumed)
-        };
-        self.phase = match found {
-            Some(cursor) => Phase::Sharing(cursor),
-            None => {
-                let source = self.member.source().clone();
-                Phase::Catching(Box::new(Past::new(source, self.position, consumed)), end)
-            }
-        };
-        Step::On
-    }
-
-    async fn catch_up(&mut self) -> Step {
-        let Phase::Catching(past, cursor) = &mut self.phase else {
-            return Step::On;
-        };
-        let frames = tokio::select! {
-            frames = past.next() => frames,
-            Ok(()) = self.beat.changed() => return Step::Chunk(PING),
-            () = self.pulse.drained(self.share_of_drain) => return self.close(),
-        };
-        if let Some(frames) = frames {
-            self.position = past.position();
-            return Step::Chunk(join(&frames));
-        }
-        let window = self.member.window();
-        if window.holds(*cursor) {
-            self.phase = Phase::Sharing(*cursor);
-        } else {
-            past.raise(window.consumed);
-            *cursor = window.end();
-        }
-        Step::On
     }
 
     fn share(&mut self, cursor: u64) -> Step {

@@ -6,13 +6,17 @@
 //! of an attempt waits for the state log to have come to it; the end is told only when the leader has
 //! said that nothing more is there.
 
+mod intake;
+mod reading;
+mod showing;
+
 use aideator_contract::event::OutHead;
 use aideator_contract::{Status, Variation};
 
-use super::frame::{Frame, Kind};
-use super::lane::{Lane, Paged, Retry};
-use super::message::{Head, Knowledge, Known, Message};
-use super::visible::{self, Verdict};
+use super::frame::Frame;
+use super::lane::Lane;
+use super::message::{Knowledge, Message};
+use super::retry::Retry;
 use crate::position::{Position, Sequences, TRACKS, Track};
 
 const NO_LONGER_KEPT: &str = "some events are no longer kept";
@@ -265,137 +269,6 @@ impl Core {
         self.lanes.iter().take(1 + self.variations)
     }
 
-    fn take(&mut self, input: Input, now: u64, frames: &mut Vec<Frame>) {
-        match input {
-            Input::Live { message, previous } => {
-                self.learn(&message, now);
-                let lane = self.lane(message.track);
-                if lane.live(message, previous) {
-                    lane.tail.event(now);
-                }
-            }
-            Input::Page { read, page } => self.take_page(read, page, now, frames),
-            Input::Tail { track, sequence } => {
-                if self.lane(track).tail_is(sequence, now) {
-                    self.lost(track, frames);
-                }
-            }
-            Input::Failed(Read::All { from }) => {
-                if let Some(scan) = self.scan.as_mut().filter(|scan| scan.from == from) {
-                    scan.reading = false;
-                    scan.retry.later(now);
-                }
-            }
-            Input::Failed(Read::Track { track, from }) => self.lane(track).failed(from, now),
-            Input::Failed(Read::Tail(track)) => self.lane(track).tail.failed(now),
-            Input::Missed => self.demand_tails(now),
-            Input::Joined => {
-                if self.known.as_ref().is_some_and(Knowledge::is_over) {
-                    self.demand_tails(now);
-                }
-            }
-            Input::Tick => {}
-        }
-    }
-
-    fn take_page(&mut self, read: Read, page: Page, now: u64, frames: &mut Vec<Frame>) {
-        for message in &page.messages {
-            self.learn(message, now);
-        }
-        match read {
-            Read::All { from } => self.take_scan(from, page, now),
-            Read::Track { track, from } => {
-                match self
-                    .lane(track)
-                    .page(from, page.messages, page.pending, now)
-                {
-                    Paged::Taken => {}
-                    Paged::Verified(message) => self.verified(*message),
-                    Paged::Gone => self.lost(track, frames),
-                }
-            }
-            Read::Tail(_) => {}
-        }
-    }
-
-    fn take_scan(&mut self, from: u64, page: Page, now: u64) {
-        let Some(scan) = self.scan.as_mut().filter(|scan| scan.from == from) else {
-            return;
-        };
-        let upto = page.last;
-        let done = page.pending == 0 || upto == 0;
-        *scan = Scan {
-            from: upto + 1,
-            ..Scan::begin()
-        };
-        let mut of: [Vec<Message>; TRACKS] = Default::default();
-        for message in page.messages {
-            of[message.track.index()].push(message);
-        }
-        for (lane, messages) in self.lanes.iter_mut().zip(of) {
-            if !messages.is_empty() && self.follows {
-                lane.tail.event(now);
-            }
-            lane.extend(from, messages, upto);
-        }
-        if done || self.is_done() {
-            self.scan = None;
-        }
-    }
-
-    /// What a message says about other tracks, whenever it will be shown.
-    fn learn(&mut self, message: &Message, now: u64) {
-        let Head::State(knowledge) = &message.head else {
-            return;
-        };
-        let count = knowledge.variations.len().min(Variation::MAX);
-        for track in Variation::first(count).map(Track::Out) {
-            let Track::Out(variation) = track else {
-                continue;
-            };
-            if let Some(end) = knowledge.variations[variation.index()].bound() {
-                self.lane(track).exists(end);
-            }
-            if variation.index() >= self.variations && self.follows {
-                self.lane(track).tail.demand(now);
-            }
-        }
-        self.variations = self.variations.max(count);
-    }
-
-    /// The message a viewer says it was shown last is there: what it says is known again.
-    fn verified(&mut self, message: Message) {
-        match (message.track, message.head) {
-            (Track::State, Head::State(knowledge)) => self.known = Some(knowledge),
-            (Track::State, _) => self.blind = true,
-            (Track::Out(variation), Head::Out(head)) => self.last[variation.index()] = Some(head),
-            (Track::Out(_), _) => {}
-        }
-    }
-
-    /// What is missing on a track is gone for good.
-    fn lost(&mut self, track: Track, frames: &mut Vec<Frame>) {
-        if self.lane(track).is_verified() {
-            self.lane(track).skip();
-            let variation = match track {
-                Track::State => None,
-                Track::Out(variation) => Some(variation),
-            };
-            self.gap(variation, frames);
-            return;
-        }
-        // Where the viewer says it was shown something, nothing is: all that is still there is shown
-        // again, and viewers drop what they have.
-        for lane in &mut self.lanes {
-            lane.restart();
-        }
-        self.scan = Some(Scan::begin());
-        self.known = None;
-        self.last = [None; Variation::MAX];
-        self.fresh = false;
-        self.gap(None, frames);
-    }
-
     fn gap(&mut self, variation: Option<Variation>, frames: &mut Vec<Frame>) {
         self.counts.gaps += 1;
         frames.push(Frame::gap(NO_LONGER_KEPT, variation, self.position()));
@@ -407,184 +280,6 @@ impl Core {
             lane.tail.demand(now);
         }
     }
-
-    /// Shows all that may be shown, lowest sequence first.
-    fn show(&mut self, now: u64, frames: &mut Vec<Frame>) {
-        if !self.lanes.iter().all(Lane::is_verified) {
-            return;
-        }
-        loop {
-            let next = self
-                .lanes
-                .iter()
-                .filter_map(|lane| Some((lane.head()?, self.verdict(lane.head()?))))
-                .filter(|(_, verdict)| *verdict != Verdict::Wait)
-                .min_by_key(|(head, _)| head.sequence);
-            let Some((track, verdict)) = next.map(|(head, verdict)| (head.track, verdict)) else {
-                break;
-            };
-            let Some(message) = self.lane(track).consume() else {
-                break;
-            };
-            if verdict == Verdict::Show {
-                self.shown(message, now, frames);
-            }
-        }
-    }
-
-    fn verdict(&self, message: &Message) -> Verdict {
-        match (message.track, &message.head) {
-            (Track::State, Head::State(knowledge)) => {
-                if self.blocking(knowledge).next().is_some() {
-                    Verdict::Wait
-                } else {
-                    Verdict::Show
-                }
-            }
-            (Track::State, _) => Verdict::Show,
-            (Track::Out(variation), Head::Out(head)) => {
-                self.verdict_of_event(variation, *head, message.sequence)
-            }
-            (Track::Out(_), _) => Verdict::Drop,
-        }
-    }
-
-    /// The variations whose end the state waits for.
-    fn blocking(&self, knowledge: &Knowledge) -> impl Iterator<Item = Variation> {
-        Variation::first(knowledge.variations.len().min(Variation::MAX)).filter(|variation| {
-            let end = knowledge.variations[variation.index()].bound();
-            let lane = &self.lanes[Track::Out(*variation).index()];
-            end.is_some_and(|end| !lane.has_reached(end))
-        })
-    }
-
-    fn verdict_of_event(&self, variation: Variation, head: OutHead, sequence: u64) -> Verdict {
-        let at = variation.index();
-        let of = |knowledge: &Knowledge| knowledge.variations.get(at).copied();
-        let known = self.known.as_ref().and_then(of);
-        let states = &self.lanes[Track::State.index()];
-        let coming = || {
-            states.waiting().filter_map(|message| match &message.head {
-                Head::State(knowledge) => of(knowledge),
-                _ => None,
-            })
-        };
-        let verdict = visible::judge(head, sequence, self.last[at], known.as_ref(), coming());
-        if verdict != Verdict::Wait {
-            return verdict;
-        }
-        // The state that knows the attempt itself waits for this output (entries before it are no
-        // longer kept), or there is no more of the state log to wait for.
-        let waits_for_this = coming().next().is_some_and(|next: Known| {
-            next.attempt >= head.attempt && next.bound().is_some_and(|end| sequence <= end)
-        });
-        if self.blind || states.is_done() || waits_for_this {
-            Verdict::Show
-        } else {
-            Verdict::Wait
-        }
-    }
-
-    fn shown(&mut self, message: Message, now: u64, frames: &mut Vec<Frame>) {
-        let kind = match (message.track, message.head) {
-            (Track::State, head) => {
-                if std::mem::take(&mut self.fresh) && !is_beginning(&message.payload) {
-                    self.gap(None, frames);
-                }
-                self.know(head, now);
-                Kind::State
-            }
-            (Track::Out(variation), head) => {
-                if let Head::Out(head) = head {
-                    let last = self.last[variation.index()].replace(head);
-                    if visible::is_gap(last, head) {
-                        self.gap(Some(variation), frames);
-                    }
-                }
-                Kind::Out(variation)
-            }
-        };
-        self.lane(message.track).shown = message.sequence;
-        frames.push(Frame {
-            kind,
-            payload: message.payload,
-            ts: message.ts,
-            position: self.position(),
-        });
-    }
-
-    fn know(&mut self, head: Head, now: u64) {
-        match head {
-            Head::State(knowledge) => {
-                if knowledge.is_over() {
-                    self.demand_tails(now);
-                }
-                self.known = Some(knowledge);
-            }
-            _ => self.blind = true,
-        }
-    }
-
-    fn count(&mut self) {
-        for (lane, was) in self.lanes.iter().zip(&mut self.behind) {
-            let is = lane.is_behind();
-            self.counts.holes += u64::from(self.caught_up && is && !*was);
-            self.counts.healed += u64::from(self.caught_up && *was && !is);
-            *was = is;
-        }
-    }
-
-    /// Notes what follows from where everything is now.
-    fn look(&mut self, now: u64) {
-        if !self.follows {
-            return;
-        }
-        let waits = |lane: &Lane| lane.track != Track::State && lane.head().is_some();
-        if self.lanes.iter().any(waits) {
-            // Its state was lost on the way, or is about to come.
-            let state = self.lane(Track::State);
-            if state.tail.is_confirmed() {
-                state.tail.event(now);
-            }
-        }
-        if self.known.as_ref().is_some_and(Knowledge::is_over) {
-            for lane in self.lanes.iter_mut().take(1 + self.variations) {
-                if lane.is_quiet() && !lane.tail.is_confirmed() {
-                    lane.tail.hasten(now);
-                }
-            }
-        }
-        let met = |lane: &Lane| {
-            lane.tail
-                .first()
-                .is_some_and(|first| lane.has_reached(first))
-        };
-        let reading = self.scan.is_some() || !self.lanes.iter().all(Lane::is_verified);
-        if !self.caught_up && self.is_known() && !reading {
-            let all_met = self.active().all(met);
-            self.caught_up = all_met;
-        }
-    }
-
-    fn ask(&mut self, now: u64, reads: &mut Vec<Read>) {
-        match &mut self.scan {
-            Some(scan) => {
-                if !scan.reading && scan.retry.at() <= now {
-                    scan.reading = true;
-                    reads.push(Read::All { from: scan.from });
-                }
-            }
-            None => reads.extend(self.lanes.iter_mut().filter_map(|lane| {
-                let (track, from) = (lane.track, lane.read(now)?);
-                Some(Read::Track { track, from })
-            })),
-        }
-        let due = self
-            .lanes
-            .iter_mut()
-            .filter(|lane| lane.tail.due().is_some());
-        reads.extend(due.filter_map(|lane| lane.tail.ask(now).then_some(Read::Tail(lane.track))));
-    }
 }
 
 impl Scan {
@@ -595,20 +290,6 @@ impl Scan {
             retry: Retry::default(),
         }
     }
-}
-
-/// Whether a state log begins with this message.
-fn is_beginning(payload: &[u8]) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Changed {
-        change: Change,
-    }
-    #[derive(serde::Deserialize)]
-    struct Change {
-        r#type: String,
-    }
-    serde_json::from_slice::<Changed>(payload)
-        .is_ok_and(|changed| matches!(changed.change.r#type.as_str(), "accepted" | "rejected"))
 }
 
 #[cfg(test)]

@@ -88,6 +88,7 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
         reads: FuturesUnordered::new(),
         frames: Vec::new(),
         joined: 0,
+        doubted: 0,
         counts: Counts::default(),
     };
     driver.step(Input::Tick);
@@ -108,6 +109,7 @@ struct Driver {
     reads: FuturesUnordered<BoxFuture<'static, Done>>,
     frames: Vec<Frame>,
     joined: u64,
+    doubted: u64,
     counts: Counts,
 }
 
@@ -212,10 +214,15 @@ impl Driver {
 
     /// Shows what is to be shown and wakes the viewers, if anything changed for them.
     fn publish(&mut self) {
-        let joined = lock(&self.hub.window).joined;
-        if joined != self.joined {
-            self.joined = joined;
+        let (joined, doubted) = {
+            let window = lock(&self.hub.window);
+            (window.joined, window.doubted)
+        };
+        if std::mem::replace(&mut self.joined, joined) != joined {
             self.step(Input::Joined);
+        }
+        if std::mem::replace(&mut self.doubted, doubted) != doubted {
+            self.step(Input::Missed);
         }
         self.measure();
         let mut window = lock(&self.hub.window);
@@ -223,7 +230,9 @@ impl Driver {
         for frame in self.frames.drain(..) {
             window.push(frame.encode(), frame.position);
         }
-        window.consumed = self.core.consumed();
+        let consumed = self.core.consumed();
+        changed |= window.consumed != consumed;
+        window.consumed = consumed;
         let mut note = |seen: bool, is: bool| {
             changed |= seen != is;
             is

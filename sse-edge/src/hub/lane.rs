@@ -3,16 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::message::Message;
+use super::retry::Retry;
 use super::tail::TailCheck;
 use crate::position::Track;
 
 /// Live messages kept behind a hole; what comes above it is read again from the stream.
 const HELD: usize = 4096;
-/// The shortest and longest pause before a read that brought nothing is repeated, in milliseconds.
-const RETRY: (u64, u64) = (10, 500);
 /// How often, and for how many milliseconds, the leader must have said that what is missing does not
 /// exist before it is believed: a new leader may answer before it has applied its whole log.
-const ABSENT: (u32, u64) = (5, 1_500);
+const ABSENT: (u32, u64) = (5, 10_000);
 
 /// One track. Everything of it up to `through` is queued or consumed; `held` is known of what lies
 /// behind a hole; something exists at `target`.
@@ -39,33 +38,6 @@ pub struct Lane {
     absent: Option<(u32, u64)>,
 }
 
-/// When a read may be tried again.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Retry {
-    at: u64,
-    tries: u32,
-}
-
-impl Retry {
-    /// The read brought something.
-    pub fn reset(&mut self) {
-        *self = Self::default();
-    }
-
-    /// The read brought nothing.
-    pub fn later(&mut self, now: u64) {
-        let (first, longest) = RETRY;
-        self.at = now + (first << self.tries.min(16)).min(longest);
-        self.tries += 1;
-    }
-
-    /// When the next try is due.
-    #[must_use]
-    pub fn at(&self) -> u64 {
-        self.at
-    }
-}
-
 /// What a page of a track came to.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Paged {
@@ -87,7 +59,7 @@ impl Lane {
             consumed: start,
             shown: start,
             through: start,
-            target: limit.unwrap_or(start),
+            target: limit.unwrap_or(0),
             limit,
             baseline: (start > 0).then_some(start),
             queue: VecDeque::new(),
@@ -227,7 +199,7 @@ impl Lane {
 
     /// Where to read from now, if something is to be read; it is noted as being read.
     pub fn read(&mut self, now: u64) -> Option<u64> {
-        if self.reading.is_some() || self.retry.at > now || !self.is_behind() {
+        if self.reading.is_some() || self.retry.at() > now || !self.is_behind() {
             return None;
         }
         let from = self.baseline.unwrap_or(self.through + 1);
@@ -238,7 +210,7 @@ impl Lane {
     /// When the next read is due, unless one is under way or nothing is missing.
     #[must_use]
     pub fn read_due(&self) -> Option<u64> {
-        (self.reading.is_none() && self.is_behind()).then_some(self.retry.at)
+        (self.reading.is_none() && self.is_behind()).then_some(self.retry.at())
     }
 
     /// Something is known to be stored that has not come.

@@ -145,6 +145,12 @@ impl Member {
         self.hub.changed.subscribe()
     }
 
+    /// This viewer was shown more than the hub knows: the hub is to ask what it has missed.
+    pub fn doubt(&self) {
+        lock(&self.hub.window).doubted += 1;
+        self.hub.viewers.send_modify(|_| {});
+    }
+
     /// Where the run is read.
     #[must_use]
     pub fn source(&self) -> &Source {

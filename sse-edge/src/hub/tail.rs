@@ -14,6 +14,8 @@ const AGAIN: u64 = 250;
 #[derive(Debug, Clone, Default)]
 pub struct TailCheck {
     due: Option<u64>,
+    /// No check before this time: the last one failed.
+    pause: u64,
     period: u64,
     asked: bool,
     /// What is asked now was asked before something that makes its answer worthless.
@@ -47,6 +49,12 @@ impl TailCheck {
         }
     }
 
+    /// The tail is to be asked soon, whatever was answered before.
+    pub fn watch(&mut self, now: u64) {
+        let soon = now + FIRST;
+        self.due = Some(self.due.map_or(soon, |due| due.min(soon)));
+    }
+
     /// No more checks.
     pub fn rest(&mut self) {
         self.due = None;
@@ -54,7 +62,7 @@ impl TailCheck {
 
     /// Whether to ask now; if so, it is noted as asked.
     pub fn ask(&mut self, now: u64) -> bool {
-        let ask = !self.asked && self.due.is_some_and(|due| due <= now);
+        let ask = self.due().is_some_and(|due| due <= now);
         if ask {
             self.asked = true;
             self.due = None;
@@ -81,13 +89,16 @@ impl TailCheck {
     pub fn failed(&mut self, now: u64) {
         self.asked = false;
         self.stale = false;
-        self.due = Some(now + AGAIN);
+        self.pause = now + AGAIN;
+        self.due = Some(self.pause);
     }
 
     /// When the next check is due, unless one is under way.
     #[must_use]
     pub fn due(&self) -> Option<u64> {
-        self.due.filter(|_| !self.asked)
+        self.due
+            .map(|due| due.max(self.pause))
+            .filter(|_| !self.asked)
     }
 
     /// The leader has said that nothing is behind what we have, and nothing came since.
@@ -121,6 +132,19 @@ mod tests {
             assert!(check.answered(5, 5, now));
         }
         assert_eq!(pauses, [1000, 1000, 2000, 4000, 8000, 15000]);
+    }
+
+    #[test]
+    fn a_check_that_failed_is_not_repeated_at_once() {
+        let mut check = TailCheck::default();
+        check.demand(0);
+        assert!(check.ask(0));
+        check.failed(0);
+        check.hasten(0);
+        check.demand(0);
+        assert_eq!(check.due(), Some(AGAIN));
+        assert!(!check.ask(AGAIN - 1));
+        assert!(check.ask(AGAIN));
     }
 
     #[test]

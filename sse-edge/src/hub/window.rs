@@ -48,6 +48,8 @@ pub struct Window {
     pub closed: bool,
     /// How many viewers have joined; the end is told anew for each.
     pub joined: u64,
+    /// How many viewers came that were shown more than the hub knows.
+    pub doubted: u64,
 }
 
 /// What is due for a viewer.

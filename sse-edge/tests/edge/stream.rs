@@ -270,3 +270,21 @@ async fn a_run_that_never_comes_is_an_error_in_the_stream() {
     assert!(error.data.contains("unknown-run"), "{}", error.data);
     assert_eq!(viewer.event().await, None);
 }
+
+#[tokio::test]
+async fn who_resumes_while_the_edge_still_reads_the_past_sees_nothing_twice() {
+    let world = World::begin().await;
+    let mut run = world.run("w", 2).await;
+    for n in 0..400 {
+        run.say(n % 2, &format!("{n} ")).await;
+    }
+    let all = follow(world.at(), "w", "").await.until("caught-up").await;
+    for at in [1, 200, 399] {
+        let cold = Edge::start(&world.server, aideator_edge::Config::default()).await;
+        let mut first = follow(cold.address, "w", "").await;
+        let mut second = follow(cold.address, "w", &all[at].id).await;
+        let rest = second.until("caught-up").await;
+        assert_eq!(stored(&rest).len(), 400 - at, "resumed at {at}");
+        assert_eq!(stored(&first.until("caught-up").await).len(), 401);
+    }
+}
