@@ -152,10 +152,19 @@ async fn a_retry_is_a_new_attempt_and_the_old_agent_is_refused() {
     let out = Subject::out(&run, variation(0));
     let refused = zombie.append(&out, "{}".into(), how).await.unwrap_err();
     assert!(matches!(refused, AppendError::Conflict(_)), "{refused}");
-    let other = Subject::out(&run, variation(1));
-    let refused = zombie.append(&other, "{}".into(), Append::default()).await;
-    let refused = refused.unwrap_err();
-    assert!(matches!(refused, AppendError::Refused(_)), "{refused}");
+    let others = [
+        Subject::out(&run, variation(1)),
+        Subject::attempt(&run, variation(0)),
+        Subject::report(&"another".parse().unwrap(), variation(0)),
+    ];
+    for other in others {
+        let refused = zombie.append(&other, "{}".into(), Append::default()).await;
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, AppendError::Refused(_)),
+            "{other}: {refused}"
+        );
+    }
 
     let summary = when_finished(&admin, "again").await;
     assert_eq!(summary.variations[0].state, State::Succeeded);
