@@ -46,7 +46,6 @@ pub(crate) enum Process {
     Watcher,
     Agent(AttemptName, u64),
     Viewer(usize),
-    World,
 }
 
 /// Somebody who hears the live tail of a run.
@@ -145,13 +144,13 @@ impl World {
                 Lost::Undecided
             });
         }
+        // A leader that has just changed may refuse what is right.
+        if self.fault(0.5) {
+            return Err(Lost::Conflict);
+        }
         let stored = self.store(subject, payload, msg_id, expect);
         if self.fault(3.0) {
             return Err(Lost::Away);
-        }
-        // A leader that has just changed may refuse what is right.
-        if stored.is_err() || !self.fault(0.5) {
-            return stored;
         }
         stored
     }
