@@ -3,6 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
+use aideator_contract::Timestamp;
 use tokio::signal::ctrl_c;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
@@ -43,6 +44,11 @@ impl Manner {
 pub(crate) trait Source {
     /// The next thing; `None` at the end.
     async fn next(&mut self) -> Result<Option<Told>, Error>;
+
+    /// The time it is where that happens.
+    fn now(&self) -> Timestamp {
+        now()
+    }
 }
 
 impl Source for Follow {
@@ -68,7 +74,7 @@ pub(crate) async fn show(source: &mut impl Source, manner: Manner) -> Result<Exi
                     return Err(error);
                 }
             },
-            _ = frames.tick(), if manner == Manner::Live => shown.draw()?,
+            _ = frames.tick(), if manner == Manner::Live => shown.draw(source.now())?,
             _ = &mut interrupted => {
                 shown.leave()?;
                 return Ok(Exit::Interrupted);
@@ -115,8 +121,8 @@ impl Shown {
         }
     }
 
-    fn draw(&mut self) -> Result<(), Error> {
-        self.screen.draw(&self.board, now())
+    fn draw(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.screen.draw(&self.board, now)
     }
 
     fn leave(&mut self) -> Result<(), Error> {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use aideator_contract::RunId;
+use aideator_contract::{RunId, Timestamp, Variation};
 use tokio::time::{Instant, sleep_until};
 
 use super::following::{Manner, Source, show};
@@ -42,11 +42,15 @@ pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
 struct Recording {
     due: VecDeque<(Duration, Told)>,
     begin: Option<Instant>,
+    first: Option<Timestamp>,
+    speed: f64,
 }
 
 impl Recording {
     fn new(told: Vec<Told>, speed: f64) -> Self {
         Self {
+            first: told.iter().find_map(when),
+            speed,
             due: schedule(told, speed).into(),
             begin: None,
         }
@@ -62,6 +66,24 @@ impl Source for Recording {
         }
         Ok(self.due.pop_front().map(|(_, told)| told))
     }
+
+    /// The time of the recording.
+    fn now(&self) -> Timestamp {
+        let since = self
+            .begin
+            .map_or(Duration::ZERO, |begin| begin.elapsed().mul_f64(self.speed));
+        let millis = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        self.first.unwrap_or_default().plus(millis)
+    }
+}
+
+/// When it was said.
+fn when(told: &Told) -> Option<Timestamp> {
+    match told {
+        Told::Out(out, _) => Some(out.ts),
+        Told::State(state, _) => Some(state.ts),
+        Told::CaughtUp | Told::Gap(_) | Told::Lost(_) => None,
+    }
 }
 
 /// When each is due. The order is that of the stream, which is right for each variation; a time that
@@ -70,14 +92,13 @@ fn schedule(told: Vec<Told>, speed: f64) -> Vec<(Duration, Told)> {
     let mut first = None;
     let mut due = Duration::ZERO;
     let mut by_time: Vec<(Duration, Told)> = Vec::new();
-    let mut last = [Duration::ZERO; 6];
+    let mut last = [Duration::ZERO; Variation::MAX + 1];
     for one in told {
-        let at = match &one {
-            Told::Out(out, _) => Some((out.variation.index(), out.ts)),
-            Told::State(state, _) => Some((5, state.ts)),
-            _ => None,
+        let lane = match &one {
+            Told::Out(out, _) => out.variation.index(),
+            _ => Variation::MAX,
         };
-        if let Some((lane, ts)) = at {
+        if let Some(ts) = when(&one) {
             let begin = *first.get_or_insert(ts);
             let since = Duration::from_millis(ts.since(begin));
             last[lane] = last[lane].max(since);

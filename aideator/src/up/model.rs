@@ -119,9 +119,12 @@ pub(crate) fn choose(
         Small::No
     };
 
+    // The small model's server takes every name that names no provider.
+    let reaches = |model: &&&str| small == Small::No || model.contains("::");
     let mut models: Vec<String> = providers
         .iter()
         .flat_map(|provider| provider.models)
+        .filter(reaches)
         .map(|model| (*model).to_owned())
         .collect();
     if small == Small::Start {
@@ -238,6 +241,8 @@ mod tests {
         assert_eq!((scripted.small, scripted.models.len()), (Small::No, 2));
         let small = with(Some(SMALL_MODEL), &["OPENAI_API_KEY"], true);
         assert_eq!(small.small, Small::Start);
+        assert!(small.models.iter().any(|model| model == "openai::*"));
+        assert!(!small.models.iter().any(|model| model == "gpt-*"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ impl Board {
         self.pick.clone_from(&state.summary.pick);
         self.room(state.summary.variations.len());
         for (pane, summary) in self.panes.iter_mut().zip(&state.summary.variations) {
-            pane.state_is(summary, state.ts);
+            pane.state_is(summary);
         }
     }
 

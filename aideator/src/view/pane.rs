@@ -1,7 +1,7 @@
 //! One variation as a viewer knows it.
 
 use aideator_contract::event::Level;
-use aideator_contract::{Attempt, Event, OutMessage, State, Timestamp, Usage, VariationSummary};
+use aideator_contract::{Attempt, Event, OutMessage, State, Usage, VariationSummary};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -14,8 +14,6 @@ pub(crate) struct Pane {
     pub(crate) blocks: Vec<Block>,
     /// Usage as the agent last gave it.
     pub(crate) usage: Option<Usage>,
-    /// The time of the newest thing told.
-    pub(crate) ts: Timestamp,
     last: Option<(Attempt, u64)>,
     step_from: usize,
     said: Sha256,
@@ -68,13 +66,12 @@ impl Pane {
             self.begin_again();
         }
         self.last = Some(place);
-        self.ts = self.ts.max(out.ts);
         self.event(&out.event);
         true
     }
 
     /// Takes in what the state log says.
-    pub(super) fn state_is(&mut self, summary: &VariationSummary, ts: Timestamp) {
+    pub(super) fn state_is(&mut self, summary: &VariationSummary) {
         let newer = self
             .last
             .is_some_and(|(attempt, _)| attempt < summary.attempt);
@@ -82,7 +79,6 @@ impl Pane {
             self.begin_again();
             self.last = None;
         }
-        self.ts = self.ts.max(ts);
         if summary.usage.is_some() {
             self.usage.clone_from(&summary.usage);
         }
