@@ -11,35 +11,39 @@ use crate::commands::{
 
 const EXAMPLES: &str = "\
 EXAMPLES
-  aideator up                                        start everything on this machine; prints the address
-  aideator run \"What does this project do?\"          ask once, watch the answer
-  aideator run --repo . -n 3 \"Explain the build\"     three answers about the repository here, side by side
-  aideator run -m gpt-5,claude-sonnet-5 -n 2 - < q   the prompt from standard input, two models
-  aideator ls                                        past and present runs
-  aideator replay RUN --speed 2                      play a run again as it happened
-  aideator show RUN -v 2                             the text of the second variation, and nothing else
-  aideator pick RUN 2 --reason \"shortest\"            say which one is best
-  aideator doctor                                    what is missing here, and how to mend it
+  aideator up                                       start everything here; prints the address
+  aideator run \"What does this project do?\"         ask once, watch the answer
+  aideator run --repo . -n 3 \"Explain the build\"    three answers about the repository here
+  aideator run -m gpt-5,claude-sonnet-5 - < prompt  two models, the prompt from a file
+  aideator ls                                       past and present runs
+  aideator replay RUN --speed 2                     play a run again as it happened
+  aideator show RUN -v 2                            the text of the second variation alone
+  aideator pick RUN 2 --reason shortest             say which one is best
+  aideator doctor                                   what is missing here, and what mends it
 
 MODELS
-  With no key the first `up` runs a small model on this machine. To use a real one, start `up` with
-  OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, … or OPENAI_BASE_URL (llama.cpp, vLLM, Ollama, LiteLLM).
-  `scripted/lorem?chunks=200&rate=50&seed=1` is no model: it plays a fixed text, for tests.
+  With no key, `up` runs a small model on this machine. For a real one start `up` with
+  OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY, … or with OPENAI_BASE_URL (llama.cpp,
+  vLLM, Ollama, LiteLLM). `scripted/lorem?chunks=200&rate=50&seed=1` is no model: it plays a
+  fixed text, for tests.
 
 ENVIRONMENT
-  AIDEATOR_SERVER     address of the server to ask, as --server
-  AIDEATOR_DATA_DIR   data directory, as --data-dir
-  AIDEATOR_MODEL      default model of `up`, as --model
-  AIDEATOR_BASE_URL   where models are asked (OpenAI-compatible); goes before OPENAI_BASE_URL
-  AIDEATOR_API_KEY    the key for that address; goes before OPENAI_API_KEY
-  AIDEATOR_TOKEN      the secret of a server that is not only for this machine
-  AIDEATOR_TOOLS      folder with nats-server and the small model (scripts/install-tools fills it)
+  AIDEATOR_SERVER       address of the server to ask, as --server
+  AIDEATOR_DATA_DIR     data directory, as --data-dir
+  AIDEATOR_MODEL        default model of `up`, as --model
+  AIDEATOR_BASE_URL     where models are asked (OpenAI API); goes before OPENAI_BASE_URL
+  AIDEATOR_API_KEY      the key for that address; goes before OPENAI_API_KEY
+  AIDEATOR_TOKEN        the secret of a server that is not only for this machine
+  AIDEATOR_TOOLS        folder with nats-server and the small model
   AIDEATOR_NATS_SERVER  the nats-server program to run
-  NO_COLOR            no colours          RUST_LOG   what is logged, e.g. debug
+  NO_COLOR              no colours
+  RUST_LOG              what is logged, e.g. debug
 
 EXIT CODES
-  0 all variations succeeded   1 some did not, or the command failed   2 refused: bad request or command line
-  3 no server can be reached   130 interrupted (the run goes on; `aideator cancel RUN` stops it)";
+  0    every variation succeeded       1  one did not, or the command failed
+  2    refused: bad request or command line
+  3    no server can be reached
+  130  interrupted; the run goes on (`aideator cancel RUN` stops it)";
 
 /// Run 1–5 LLM agents on one prompt, watch them think side by side, pick the best.
 #[derive(Debug, Parser)]
