@@ -17,6 +17,8 @@ pub struct TailCheck {
     /// No check before this time: the last one failed.
     pause: u64,
     period: u64,
+    /// Something demanded it; what comes meanwhile does not put it off.
+    urgent: bool,
     asked: bool,
     /// What is asked now was asked before something that makes its answer worthless.
     stale: bool,
@@ -31,13 +33,16 @@ impl TailCheck {
     pub fn event(&mut self, now: u64) {
         self.confirmed = false;
         self.period = FIRST;
-        self.due = Some(now + FIRST);
+        if !self.urgent {
+            self.due = Some(now + FIRST);
+        }
     }
 
     /// The tail must be asked now, and an answer to an earlier question will not do.
     pub fn demand(&mut self, now: u64) {
         self.confirmed = false;
         self.stale = self.asked;
+        self.urgent = true;
         self.period = FIRST;
         self.due = Some(now);
     }
@@ -65,6 +70,7 @@ impl TailCheck {
         let ask = self.due().is_some_and(|due| due <= now);
         if ask {
             self.asked = true;
+            self.urgent = false;
             self.due = None;
         }
         ask
@@ -132,6 +138,14 @@ mod tests {
             assert!(check.answered(5, 5, now));
         }
         assert_eq!(pauses, [1000, 1000, 2000, 4000, 8000, 15000]);
+    }
+
+    #[test]
+    fn what_comes_meanwhile_does_not_put_off_a_check_that_is_demanded() {
+        let mut check = TailCheck::default();
+        check.demand(5);
+        check.event(5);
+        assert!(check.ask(5));
     }
 
     #[test]

@@ -322,6 +322,8 @@ impl<'a> Play<'a> {
         for _ in 0..self.rng.random_range(0..50) {
             self.happen(weather);
         }
+        // The run may have grown after its end was told: who joins now is told anew.
+        self.step(Input::Joined);
         self.settle(|core| core.ended().is_some());
         assert!(self.core.is_caught_up());
     }
