@@ -71,12 +71,12 @@ impl Truth {
                 self.state(&run, serde_json::from_slice(&stored.payload).unwrap());
             }
             Place::Attempt(run, v) => {
-                self.attempt(run, v, serde_json::from_slice(&stored.payload).unwrap());
+                self.attempt(run, v, &serde_json::from_slice(&stored.payload).unwrap());
             }
             Place::Out(run, v) => {
                 let message: OutMessage = serde_json::from_slice(&stored.payload).unwrap();
                 self.may_write(&(run.clone(), v, message.attempt));
-                self.out((run, v, message.attempt), stored.sequence, message);
+                self.out(&(run, v, message.attempt), stored.sequence, message);
             }
             Place::Report(run, v) => {
                 let report: aideator_contract::ReportMessage =
@@ -100,7 +100,7 @@ impl Truth {
         );
     }
 
-    fn attempt(&mut self, run: RunId, v: Variation, record: AttemptRecord) {
+    fn attempt(&mut self, run: RunId, v: Variation, record: &AttemptRecord) {
         let newest = self.opened.get(&(run.clone(), v)).copied();
         match record.event {
             AttemptEvent::Opened { .. } => {
@@ -121,7 +121,7 @@ impl Truth {
     }
 
     /// P1, where it begins: of every attempt the messages count up without a hole, by one process.
-    fn out(&mut self, key: Key, sequence: u64, message: OutMessage) {
+    fn out(&mut self, key: &Key, sequence: u64, message: OutMessage) {
         let output = self.outputs.entry(key.clone()).or_default();
         output.last = sequence;
         if message.n < output.next_n {
