@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use aideator_bus::credentials::{Keys, User};
-use aideator_bus::{Bus, Connect};
+use aideator_bus::{Bus, Connect, Declared};
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use tempfile::TempDir;
@@ -79,6 +79,19 @@ impl Installation {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let ready = serde_json::from_str(&line).with_context(|| format!("reading {line:?}"))?;
         Ok(Up { child, ready, took })
+    }
+
+    /// Starts nats-server with the streams in it, and an edge: nobody who would act on what is written.
+    pub(crate) async fn nats_and_edge(&self) -> anyhow::Result<(Up, Up)> {
+        let nats = self
+            .up(&["--only", "nats", "--nats", "127.0.0.1:0"])
+            .await?;
+        let bus = self.bus(&nats.ready).await?;
+        bus.ensure(&Declared::default()).await?;
+        let edge = self
+            .up(&["--only", "edge", "--nats", &nats.ready.nats])
+            .await?;
+        Ok((nats, edge))
     }
 
     /// A connection that may do everything.

@@ -10,9 +10,6 @@ use aideator_contract::{
 };
 use anyhow::Context as _;
 use bytes::Bytes;
-use futures::{StreamExt as _, TryStreamExt as _, stream};
-
-const AT_ONCE: usize = 256;
 
 /// A run of one variation.
 #[derive(Debug, Clone)]
@@ -136,18 +133,13 @@ impl Made {
     pub(crate) async fn fill(&self, bus: &Bus, count: u64) -> anyhow::Result<u64> {
         let subject = self.out();
         let mut last = 0;
-        // Sent in order on one connection, so stored in order; acks are awaited behind.
-        let mut acks = stream::iter(0..count)
-            .map(|n| {
-                bus.append(
-                    &subject,
-                    self.message(n, format!("word{n} ")),
-                    Append::default(),
-                )
-            })
-            .buffered(AT_ONCE);
-        while let Some(stored) = acks.try_next().await? {
-            last = stored.sequence;
+        // One after the other: readers drop what comes out of order.
+        for n in 0..count {
+            let message = self.message(n, format!("word{n} "));
+            last = bus
+                .append(&subject, message, Append::default())
+                .await?
+                .sequence;
         }
         Ok(last)
     }

@@ -16,12 +16,7 @@ const VIEWERS: u64 = 1_000;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let installation = Installation::new(&options.aideator)?;
-    let nats = installation
-        .up(&["--only", "nats", "--nats", "127.0.0.1:0"])
-        .await?;
-    let edge = installation
-        .up(&["--only", "edge", "--nats", &nats.ready.nats])
-        .await?;
+    let (nats, edge) = installation.nats_and_edge().await?;
     let bus = installation.bus(&nats.ready).await?;
     let ids: Vec<String> = (0..RUNS).map(|n| format!("idle-{n}")).collect();
     try_join_all(ids.iter().map(|id| Made::running(&bus, id))).await?;

@@ -23,12 +23,7 @@ const MESSAGES: u64 = 6_000;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let installation = Installation::new(&options.aideator)?;
-    let nats = installation
-        .up(&["--only", "nats", "--nats", "127.0.0.1:0"])
-        .await?;
-    let edge = installation
-        .up(&["--only", "edge", "--nats", &nats.ready.nats])
-        .await?;
+    let (nats, edge) = installation.nats_and_edge().await?;
     let bus = installation.bus(&nats.ready).await?;
     let rows = through(&installation, &nats.ready, &edge, bus).await?;
     edge.stop().await?;

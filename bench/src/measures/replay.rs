@@ -19,12 +19,7 @@ const OTHERS: u64 = 1_000;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let installation = Installation::new(&options.aideator)?;
-    let nats = installation
-        .up(&["--only", "nats", "--nats", "127.0.0.1:0"])
-        .await?;
-    let edge = installation
-        .up(&["--only", "edge", "--nats", &nats.ready.nats])
-        .await?;
+    let (nats, edge) = installation.nats_and_edge().await?;
     let bus = installation.bus(&nats.ready).await?;
     let mut small = Samples::default();
     for n in 0..TIMES {
@@ -85,7 +80,7 @@ async fn among(bus: &Bus, http: &str, others: u64) -> anyhow::Result<Samples> {
                     aideator_bus::Append::default(),
                 )
             });
-            share.buffered(100).try_collect::<Vec<_>>().await?;
+            share.buffered(1).try_collect::<Vec<_>>().await?;
         }
         let share = stream::iter(0..others / rounds).map(|n| {
             let run = &crowd[usize::try_from(n).unwrap_or_default() % crowd.len()];

@@ -17,12 +17,7 @@ const CHUNK: &str = "lorem ";
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
     let installation = Installation::new(&options.aideator)?;
-    let nats = installation
-        .up(&["--only", "nats", "--nats", "127.0.0.1:0"])
-        .await?;
-    let edge = installation
-        .up(&["--only", "edge", "--nats", &nats.ready.nats])
-        .await?;
+    let (nats, edge) = installation.nats_and_edge().await?;
     let mut rows = Vec::new();
     for (runs, chunks) in [(1, 1_000_000), (100, 20_000)] {
         rows.push(at_once(&installation, &nats, &edge, runs, chunks).await?);
