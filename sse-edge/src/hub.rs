@@ -15,6 +15,7 @@ pub mod visible;
 pub mod window;
 
 mod driver;
+mod pages;
 mod past;
 mod registry;
 mod source;

@@ -14,7 +14,7 @@ use crate::runs::Made;
 use crate::viewer::Viewer;
 
 const CHUNKS: u64 = 5_000;
-const TIMES: u64 = 5;
+const TIMES: u64 = 9;
 const OTHERS: u64 = 1_000;
 
 pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
@@ -26,6 +26,8 @@ pub(crate) async fn measure(options: &Options) -> anyhow::Result<Vec<Row>> {
         let run = Made::running(&bus, &format!("small-{n}")).await?;
         let last = run.fill(&bus, CHUNKS).await?;
         run.finished(&bus, last).await?;
+    }
+    for n in 0..TIMES {
         small.add(replay(edge.http()?, &format!("small-{n}")).await?);
     }
     let among = among(&bus, edge.http()?, options.others).await?;
@@ -98,11 +100,9 @@ async fn among(bus: &Bus, http: &str, others: u64) -> anyhow::Result<Samples> {
     let mut samples = Samples::default();
     for run in measured {
         let id = run.id.to_string();
-        let last = bus
-            .last_from_leader(&run.out())
-            .await?
-            .map_or(0, |stored| stored.sequence);
-        run.finished(bus, last).await?;
+        let last = bus.last_from_leader(&run.out()).await?;
+        run.finished(bus, last.map_or(0, |stored| stored.sequence))
+            .await?;
         samples.add(replay(http, &id).await?);
     }
     Ok(samples)

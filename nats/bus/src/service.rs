@@ -12,6 +12,7 @@ use futures::StreamExt as _;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::api::{API_TIMEOUT, when_ready};
 use crate::connect::Bus;
 use crate::error::Error;
 
@@ -71,10 +72,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts a service. Several instances of one share the questions.
+    /// Starts a service, which can be asked once this returns. Several instances of one share the
+    /// questions.
     ///
     /// # Errors
-    /// A name or version is not one, or the connection is closed for good.
+    /// A name or version is not one, or the server does not answer.
     pub async fn start<H, F>(bus: &Bus, spec: ServiceSpec, handler: H) -> Result<Self, Error>
     where
         H: Fn(Question) -> F + Send + Sync + 'static,
@@ -103,6 +105,14 @@ impl Service {
             let questions = builder.add(endpoint.subject).await.map_err(failed)?;
             endpoints.spawn(serve(questions, Arc::clone(&handler), Arc::clone(&room)));
         }
+        // A server reads a connection in order: once this is answered, it knows the endpoints too.
+        let info = service.info().await;
+        let ping = format!("$SRV.PING.{}.{}", info.name, info.id);
+        when_ready(|| async {
+            let answer = bus.exchange(&ping, None, Bytes::new(), API_TIMEOUT).await;
+            answer.map_err(|lost| lost.while_doing(bus, &doing, &ping))
+        })
+        .await?;
         Ok(Self { service, endpoints })
     }
 

@@ -11,7 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::driver;
-use super::source::{Bulk, Source};
+use super::pages::Bulk;
+use super::source::Source;
 use super::window::{Bounds, Window};
 use crate::position::Position;
 

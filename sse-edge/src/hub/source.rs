@@ -3,21 +3,14 @@
 
 use std::sync::Arc;
 
-use aideator_bus::{Batch, Bus, Error, Live};
+use aideator_bus::{Bus, Error, Live};
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{RunId, Subject};
-use tokio::sync::Semaphore;
 
 use super::core::{Input, Page, Read};
 use super::message::Message;
+use super::pages::{Bulk, Pages};
 use crate::position::{Sequences, Track};
-
-/// A page's bounds.
-const PAGE_MESSAGES: usize = 2048;
-const PAGE_BYTES: usize = 256 * 1024;
-/// Pages on their way at once, of all runs and viewers. Batches have no flow control: when many viewers
-/// came at once, pages would wait behind each other until all are given up, and be asked for again.
-const PAGES_AT_ONCE: usize = 4;
 
 /// The stream of runs as it is now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,33 +21,11 @@ pub struct Stream {
     pub last: u64,
 }
 
-/// Where pages are read, by all runs.
-#[derive(Debug, Clone)]
-pub(super) struct Bulk {
-    bus: Bus,
-    turns: Arc<Semaphore>,
-}
-
-impl Bulk {
-    pub(super) fn new(bus: Bus) -> Self {
-        Self {
-            bus,
-            turns: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
-        }
-    }
-
-    async fn page(&self, batch: Batch<'_>) -> Result<aideator_bus::Page, Error> {
-        // Never closed, so there always is a turn.
-        let _turn = self.turns.acquire().await;
-        self.bus.batch(batch).await
-    }
-}
-
-/// Where a run is read.
+/// Where one reader reads a run.
 #[derive(Debug, Clone)]
 pub struct Source {
     live: Bus,
-    bulk: Bulk,
+    pages: Arc<Pages>,
     run: RunId,
 }
 
@@ -62,7 +33,16 @@ impl Source {
     /// Reads `run`: what is live from `live`, pages from `bulk`.
     #[must_use]
     pub(super) fn new(live: Bus, bulk: Bulk, run: RunId) -> Self {
-        Self { live, bulk, run }
+        let pages = Arc::new(Pages::new(bulk));
+        Self { live, pages, run }
+    }
+
+    /// The same for another reader.
+    pub(crate) fn apart(&self) -> Self {
+        Self {
+            pages: Arc::new(self.pages.apart()),
+            ..self.clone()
+        }
     }
 
     /// The run.
@@ -123,17 +103,7 @@ impl Source {
     }
 
     async fn page(&self, read: Read, filter: &Subject, from: u64) -> Result<Input, Error> {
-        metrics::counter!("aideator_edge_catch_up_reads_total").increment(1);
-        let page = self
-            .bulk
-            .page(Batch {
-                stream: RUNS_STREAM,
-                filter: filter.as_str(),
-                from,
-                limit: PAGE_MESSAGES,
-                max_bytes: PAGE_BYTES,
-            })
-            .await?;
+        let page = self.pages.read(filter, from).await?;
         let last = page.messages.last().map_or(0, |stored| stored.sequence);
         let messages = page.messages.into_iter().filter_map(Message::read);
         Ok(Input::Page {

@@ -87,7 +87,7 @@ impl Viewer {
     }
 
     fn read_alone(&mut self) {
-        let source = self.member.source().clone();
+        let source = self.member.source().apart();
         let (end, consumed) = {
             let window = self.member.window();
             (window.end(), window.consumed)

@@ -8,6 +8,8 @@ const ANSWERS_TTL_NS: u64 = 5 * 60 * 1_000_000_000;
 const RPC: &str = "aideator.rpc.>";
 /// What `nats micro ls` asks.
 const MICRO: &str = "$SRV.>";
+/// A service asks itself whether it can be asked.
+const MICRO_PING: &str = "$SRV.PING.>";
 /// Many messages of runs at once.
 const READ_BATCH: &str = "$JS.API.DIRECT.GET.AIDEATOR_RUNS";
 /// The last message of a subject of runs.
@@ -64,11 +66,12 @@ impl User {
                     DEAD_ALL,
                     RPC,
                     CONTROL,
+                    MICRO_PING,
                     "$JS.API.>",
                     "$JS.ACK.>",
                     "$KV.AIDEATOR_OPEN.>",
                 ],
-                [inbox.as_str(), RPC, LIVE_ALL, "$SRV.>"],
+                [inbox.as_str(), RPC, LIVE_ALL, MICRO],
             )
             .answering(),
             Self::Watcher => Permissions::new(
@@ -77,12 +80,13 @@ impl User {
                     RUNS_ALL,
                     DEAD_ALL,
                     RPC,
+                    MICRO_PING,
                     "$JS.API.>",
                     "$JS.ACK.>",
                     "$KV.AIDEATOR_OPEN.>",
                     "$O.>",
                 ],
-                [inbox.as_str(), RPC, LIVE_ALL, "$SRV.>"],
+                [inbox.as_str(), RPC, LIVE_ALL, MICRO],
             )
             .answering(),
             Self::Edge => Permissions::new(
