@@ -65,6 +65,14 @@ pub(crate) enum Error {
         /// Who holds it, for people: ` (process 12, http://…)`.
         at: String,
     },
+    /// Another process is this part of a data directory.
+    #[error("a {part} already runs in {}, and there may be only one; stop it first, or choose another directory with --data-dir", data_dir.display())]
+    PartRuns {
+        /// Which part.
+        part: &'static str,
+        /// The directory.
+        data_dir: PathBuf,
+    },
     /// There is no address to listen on.
     #[error("no address for {what}; choose another with {option}, or port 0 for a free one")]
     Taken {
@@ -106,9 +114,11 @@ impl Error {
     /// The exit code that tells it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Reason(_) | Self::AlreadyRunning { .. } | Self::Taken { .. } => {
-                Exit::Refused
-            }
+            Self::Usage(_)
+            | Self::Reason(_)
+            | Self::AlreadyRunning { .. }
+            | Self::PartRuns { .. }
+            | Self::Taken { .. } => Exit::Refused,
             Self::Problem(problem) if problem.is_ours() => Exit::Refused,
             Self::Unreachable { .. } | Self::NotRunning { .. } => Exit::Unreachable,
             // Who reads our output has seen enough (`| head`).

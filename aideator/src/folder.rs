@@ -67,6 +67,11 @@ impl Folder {
         self.0.join("lock")
     }
 
+    /// Held by a part of which there may be one only.
+    pub(crate) fn part_lock(&self, part: &str) -> PathBuf {
+        self.0.join(format!("{part}.lock"))
+    }
+
     /// Keys and credentials.
     pub(crate) fn keys(&self) -> PathBuf {
         self.0.join("keys")

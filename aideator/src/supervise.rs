@@ -48,6 +48,9 @@ pub(crate) async fn supervise(folder: &Path, program: &Path) -> Result<Ended, Er
         signal(SignalKind::terminate()).map_err(|error| Error::Terminal("hear signals", error))?;
     let mut interrupt =
         signal(SignalKind::interrupt()).map_err(|error| Error::Terminal("hear signals", error))?;
+    let limit = sleep(Duration::from_secs(launch.limit_s));
+    tokio::pin!(limit);
+    let mut over = false;
     let status = match brain(&folder, program, &launch) {
         Ok(mut child) => loop {
             tokio::select! {
@@ -55,6 +58,11 @@ pub(crate) async fn supervise(folder: &Path, program: &Path) -> Result<Ended, Er
                 // The brain flushes and says its last word.
                 _ = terminate.recv() => pass_on(&child),
                 _ = interrupt.recv() => pass_on(&child),
+                () = &mut limit, if !over => {
+                    over = true;
+                    tracing::warn!("the agent is long past its deadline and is killed");
+                    let _ = child.start_kill();
+                }
             }
         },
         Err(error) => {

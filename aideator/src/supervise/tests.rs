@@ -9,26 +9,35 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
+fn launch(limit_s: u64) -> String {
+    serde_json::json!({
+        "name": { "run": "my-run", "variation": 2, "attempt": 3 },
+        "nats_url": "nats://127.0.0.1:9",
+        "limit_s": limit_s,
+    })
+    .to_string()
+}
+
 /// An attempt's folder, and a shell script for an agent: `sh agent brain …` runs the file `agent` there.
 fn attempt(script: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
-    let launch =
-        r#"{"name":{"run":"my-run","variation":2,"attempt":3},"nats_url":"nats://127.0.0.1:9"}"#;
-    fs::write(folder.path().join(LAUNCH), launch).unwrap();
+    fs::write(folder.path().join(LAUNCH), launch(3600)).unwrap();
     fs::write(folder.path().join("agent"), script).unwrap();
     (folder, PathBuf::from("/bin/sh"))
 }
 
-async fn run(script: &str) -> (TempDir, ExitStatus) {
-    let (folder, program) = attempt(script);
-    match timeout(LIMIT, supervise(folder.path(), &program))
-        .await
-        .unwrap()
-        .unwrap()
-    {
-        Ended::Agent(status) => (folder, status),
+async fn ended(folder: &TempDir, program: &Path) -> ExitStatus {
+    let ended = timeout(LIMIT, supervise(folder.path(), program)).await;
+    match ended.unwrap().unwrap() {
+        Ended::Agent(status) => status,
         Ended::Already => panic!("nobody else is here"),
     }
+}
+
+async fn run(script: &str) -> (TempDir, ExitStatus) {
+    let (folder, program) = attempt(script);
+    let status = ended(&folder, &program).await;
+    (folder, status)
 }
 
 fn status(folder: &Path) -> ExitStatus {
@@ -46,6 +55,14 @@ async fn the_exit_code_of_the_agent_is_left_behind() {
 async fn the_signal_that_ended_the_agent_is_left_behind() {
     let (_folder, ended) = run("kill -9 $$").await;
     assert_eq!((ended.code, ended.signal), (None, Some(9)));
+}
+
+#[tokio::test]
+async fn an_agent_that_hangs_past_its_limit_is_killed() {
+    let (folder, program) = attempt("trap '' TERM; mkfifo pipe; read forever < pipe");
+    fs::write(folder.path().join(LAUNCH), launch(0)).unwrap();
+    let status = ended(&folder, &program).await;
+    assert_eq!((status.code, status.signal), (None, Some(9)));
 }
 
 #[tokio::test]

@@ -1,13 +1,15 @@
-//! One `up` a data directory.
+//! One `up` a data directory, and one submitter and one watcher, whether by it or by `--only`.
 
 use std::fs::{File, OpenOptions};
+use std::path::Path;
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::parts::Part;
 use crate::error::Error;
 use crate::folder::Folder;
 
-/// Held while this `up` runs; free again when the process ends, however it ends.
+/// Held while this process runs; free again when the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -16,18 +18,29 @@ pub(crate) struct Lock {
 impl Lock {
     /// Takes the lock of a data directory, or says who has it.
     pub(crate) fn take(folder: &Folder) -> Result<Self, Error> {
-        let path = folder.lock();
+        Self::file(&folder.lock(), || Error::AlreadyRunning {
+            data_dir: folder.path().to_owned(),
+            at: holder(folder),
+        })
+    }
+
+    /// Takes the lock of a part of which there may be one only.
+    pub(super) fn of(part: Part, folder: &Folder) -> Result<Self, Error> {
+        Self::file(&folder.part_lock(part.name()), || Error::PartRuns {
+            part: part.name(),
+            data_dir: folder.path().to_owned(),
+        })
+    }
+
+    fn file(path: &Path, taken: impl FnOnce() -> Error) -> Result<Self, Error> {
         let file = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(&path)
-            .map_err(Error::file("open", &path))?;
+            .open(path)
+            .map_err(Error::file("open", path))?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(Error::AlreadyRunning {
-                data_dir: folder.path().to_owned(),
-                at: holder(folder),
-            }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(taken()),
             Err(error) => Err(Error::file("lock", path)(error.into())),
         }
     }
@@ -68,5 +81,15 @@ mod tests {
         );
         drop(first);
         Lock::take(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_second_submitter_of_a_directory_is_refused_a_watcher_beside_it_is_not() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = Folder::at(Some(temp.path())).unwrap();
+        let _first = Lock::of(Part::Submitter, &folder).unwrap();
+        let refused = Lock::of(Part::Submitter, &folder).unwrap_err().to_string();
+        assert!(refused.contains("submitter"), "{refused}");
+        let _other = Lock::of(Part::Watcher, &folder).unwrap();
     }
 }

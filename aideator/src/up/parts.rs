@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::lock::Lock;
 use super::model::Choice;
 use crate::error::Error;
 use crate::folder::Folder;
@@ -72,6 +73,7 @@ pub(crate) struct Need {
 pub(crate) struct Parts {
     tasks: JoinSet<(&'static str, Result<(), Error>)>,
     shutdown: CancellationToken,
+    locks: Vec<Lock>,
 }
 
 impl Parts {
@@ -109,6 +111,7 @@ impl Parts {
         match part {
             Part::Nats => {}
             Part::Submitter => {
+                self.locks.push(Lock::of(part, &need.folder)?);
                 let bus = connect(keys, &need.nats_url, User::Submitter).await?;
                 let config = submitter(need);
                 let settings = config.settings().map_err(|error| failed(part, error))?;
@@ -134,6 +137,7 @@ impl Parts {
                 });
             }
             Part::Watcher => {
+                self.locks.push(Lock::of(part, &need.folder)?);
                 let bus = connect(keys, &need.nats_url, User::Watcher).await?;
                 let config = aideator_watcher::Config::new(need.folder.path());
                 self.add(part.name(), |shutdown| async move {

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::{Append, Bus};
+use anyhow::Context as _;
 use futures::future::try_join_all;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval_at, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::Options;
 use crate::figures::{Samples, ms};
@@ -88,11 +90,27 @@ async fn through(
     ])
 }
 
+/// When messages are due, each told when it is. By a thread of its own: the runtime's timers are as coarse
+/// as what is measured.
+fn pace(begin: Instant) -> mpsc::UnboundedReceiver<Duration> {
+    let (tell, told) = mpsc::unbounded_channel();
+    std::thread::spawn(move || {
+        for turn in 0..WARM + MESSAGES {
+            let due = Duration::from_micros(turn * 1_000_000 / PER_SECOND);
+            std::thread::sleep((begin + due).saturating_duration_since(Instant::now()));
+            if tell.send(due).is_err() {
+                return;
+            }
+        }
+    });
+    told
+}
+
 async fn publish(bus: &Bus, runs: Arc<Vec<Made>>, begin: Instant) -> anyhow::Result<()> {
-    let mut due = interval_at(begin, Duration::from_secs(1) / u32::try_from(PER_SECOND)?);
+    let mut due = pace(begin);
     let mut sent = JoinSet::new();
     for turn in 0..WARM + MESSAGES {
-        let at = due.tick().await.duration_since(begin);
+        let at = due.recv().await.context("the pace ended early")?;
         let (run, n) = (turn % RUNS, turn / RUNS);
         let (bus, runs) = (bus.clone(), Arc::clone(&runs));
         let stamp = if turn < WARM {

@@ -10,6 +10,7 @@ use async_nats::{Message, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
 use serde_json::json;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -62,7 +63,8 @@ pub(crate) struct Pull {
     bus: Bus,
     consume: Consume,
     inbox: String,
-    replies: Subscriber,
+    /// Always there, until the loop is dropped.
+    replies: Option<Subscriber>,
     reconnects: watch::Receiver<u64>,
     /// Number of the current pull, the last token of its inbox.
     round: u64,
@@ -88,7 +90,7 @@ impl Pull {
             bus,
             consume,
             inbox,
-            replies,
+            replies: Some(replies),
             reconnects,
             round: 0,
             awaited: 0,
@@ -108,7 +110,7 @@ impl Pull {
                     self.give_back();
                     self.again(Duration::ZERO);
                 }
-                message = self.replies.next() => {
+                message = self.replies.as_mut()?.next() => {
                     if let Some(delivery) = self.take(message?) {
                         return Some(delivery);
                     }
@@ -191,12 +193,11 @@ impl Pull {
     }
 
     /// Refuses what was delivered and not yet taken, so that it comes again at once, not after
-    /// `ack_wait`: we stop, or a restarted server may have forgotten that it delivered it.
+    /// `ack_wait`: a restarted server may have forgotten that it delivered it.
     fn give_back(&mut self) {
-        while let Some(Some(message)) = self.replies.next().now_or_never() {
-            if message.status.is_none() {
-                drop(Delivery::new(self.bus.clone(), message));
-            }
+        let replies = self.replies.as_mut();
+        for message in replies.into_iter().flat_map(ready) {
+            refuse(&self.bus, message);
         }
     }
 
@@ -211,9 +212,29 @@ impl Pull {
     }
 }
 
+/// What has come already.
+fn ready(replies: &mut Subscriber) -> impl Iterator<Item = Message> {
+    std::iter::from_fn(|| replies.next().now_or_never().flatten())
+}
+
+fn refuse(bus: &Bus, message: Message) {
+    if message.status.is_none() {
+        drop(Delivery::new(bus.clone(), message));
+    }
+}
+
 impl Drop for Pull {
+    /// Refuses also what is still on its way to us.
     fn drop(&mut self) {
-        self.give_back();
+        let bus = self.bus.clone();
+        if let (Some(mut replies), Ok(runtime)) = (self.replies.take(), Handle::try_current()) {
+            runtime.spawn(async move {
+                let _ = replies.drain().await;
+                while let Some(message) = replies.next().await {
+                    refuse(&bus, message);
+                }
+            });
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use aideator_contract::limits;
 use aideator_contract::subject::{
-    DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_ALL, REQUESTS_STREAM, RUNS_ALL,
-    RUNS_STREAM,
+    Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_STREAM, RUNS_ALL, RUNS_STREAM,
 };
 use serde_json::{Map, Value, json};
 
@@ -21,13 +20,12 @@ const LEAST_BYTES: i64 = 64 * 1024 * 1024;
 const REQUESTS_BYTES: i64 = 1024 * 1024 * 1024;
 const OPEN_BYTES: i64 = 64 * 1024 * 1024;
 /// What JetStream can't change on a stream that exists.
-const FIXED: [&str; 6] = [
+const FIXED: [&str; 5] = [
     "storage",
     "retention",
     "max_consumers",
     "deny_delete",
     "deny_purge",
-    "subjects",
 ];
 
 /// What of the declaration an installation may choose.
@@ -61,7 +59,7 @@ impl Declared {
             json!({
                 "name": REQUESTS_STREAM,
                 "description": "Commands to AIdeator",
-                "subjects": [REQUESTS_ALL],
+                "subjects": Command::ALL.map(|command| command.subject().to_string()),
                 "retention": "workqueue",
                 "storage": "file",
                 "discard": "new",

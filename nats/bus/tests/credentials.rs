@@ -293,6 +293,7 @@ async fn who_brings_no_credential_may_ask_and_read_and_writes_no_run() {
         assert!(script.may_publish(allowed).await, "{allowed}");
     }
     for refused in [
+        "aideator.requests.rnu",
         "aideator.runs.r-1.state",
         "aideator.runs.r-1.0.out",
         "aideator.runs.r-1.0.attempt",

@@ -79,6 +79,8 @@ pub struct Launch {
     pub name: AttemptName,
     /// Where NATS is.
     pub nats_url: String,
+    /// After so many seconds it is killed: it keeps its deadline itself, unless it hangs.
+    pub limit_s: u64,
 }
 
 /// How an agent's brain ended.

@@ -12,7 +12,7 @@ pub const RUNS_STREAM: &str = "AIDEATOR_RUNS";
 pub const DEAD_STREAM: &str = "AIDEATOR_DEAD";
 /// The bucket that names the runs which are not finished.
 pub const OPEN_BUCKET: &str = "AIDEATOR_OPEN";
-/// All commands.
+/// All commands, for readers; the stream takes those of [`Command::ALL`] alone.
 pub const REQUESTS_ALL: &str = "aideator.requests.>";
 /// Everything of all runs.
 pub const RUNS_ALL: &str = "aideator.runs.>";

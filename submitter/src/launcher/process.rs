@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use aideator_contract::local::{
     ATTEMPTS, AttemptName, CREDENTIALS, ExitStatus, LAUNCH, LOCK, LOG, Launch, PID, STATUS,
 };
-use aideator_contract::{Code, Reason};
+use aideator_contract::{AttemptSpec, Code, Reason, limits};
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Command;
@@ -84,6 +84,7 @@ impl ProcessLauncher {
         let launch = Launch {
             name: order.name.clone(),
             nats_url: self.nats_url.clone(),
+            limit_s: limit_s(&order.spec),
         };
         let launch = serde_json::to_vec(&launch).map_err(io::Error::other)?;
         write_secret(
@@ -117,6 +118,13 @@ impl ProcessLauncher {
         drop(child);
         Ok(())
     }
+}
+
+/// When a process that should have ended long ago is killed: behind the watcher's own judgement, so that
+/// the reason stays the deadline.
+fn limit_s(spec: &AttemptSpec) -> u64 {
+    let allowed = limits::START_ALLOWANCE + 2 * limits::DEADLINE_GRACE;
+    spec.deadline_s.saturating_add(allowed.as_secs())
 }
 
 impl Launcher for ProcessLauncher {

@@ -1,6 +1,6 @@
 //! What each user may publish and subscribe: all of it, and nowhere else.
 
-use aideator_contract::subject::{DEAD_ALL, LIVE_ALL, REQUESTS_ALL, RUNS_ALL};
+use aideator_contract::subject::{Command, DEAD_ALL, LIVE_ALL, RUNS_ALL};
 use aideator_contract::{RunId, Variation};
 use serde::Serialize;
 
@@ -61,7 +61,6 @@ impl User {
             Self::Admin => Permissions::new([">"], [">"]),
             Self::Submitter => Permissions::new(
                 [
-                    REQUESTS_ALL,
                     RUNS_ALL,
                     DEAD_ALL,
                     RPC,
@@ -73,10 +72,10 @@ impl User {
                 ],
                 [inbox.as_str(), RPC, LIVE_ALL, MICRO],
             )
+            .commanding()
             .answering(),
             Self::Watcher => Permissions::new(
                 [
-                    REQUESTS_ALL,
                     RUNS_ALL,
                     DEAD_ALL,
                     RPC,
@@ -88,17 +87,18 @@ impl User {
                 ],
                 [inbox.as_str(), RPC, LIVE_ALL, MICRO],
             )
+            .commanding()
             .answering(),
             Self::Edge => Permissions::new(
                 [
-                    REQUESTS_ALL,
                     RPC,
                     "$JS.API.STREAM.INFO.*",
                     "$JS.API.STREAM.MSG.GET.*",
                     "$JS.API.DIRECT.GET.>",
                 ],
                 [inbox.as_str(), LIVE_ALL],
-            ),
+            )
+            .commanding(),
         }
     }
 }
@@ -134,9 +134,10 @@ pub(super) fn agent_tags(run: &RunId, variation: Variation) -> Vec<String> {
 /// cluster there is no sentinel.
 pub(super) fn sentinel() -> Permissions {
     Permissions::new(
-        [REQUESTS_ALL, RPC, MICRO, READ_BATCH, READ_LAST, READ_STATE],
+        [RPC, MICRO, READ_BATCH, READ_LAST, READ_STATE],
         [LIVE_ALL, "_INBOX.>"],
     )
+    .commanding()
 }
 
 /// Where answers to the sentinel's requests arrive: the default of every NATS client.
@@ -178,6 +179,14 @@ impl Permissions {
             subscribe: allowed(&subscribe),
             answers: None,
         }
+    }
+
+    /// May also send every command, and nothing below `aideator.requests` that is none: a slip of the
+    /// pen is told at once.
+    fn commanding(mut self) -> Self {
+        let commands = Command::ALL.map(|command| command.subject().to_string());
+        self.publish.allow.extend(commands);
+        self
     }
 
     /// May also answer, once, to the reply subject of what it received.
