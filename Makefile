@@ -47,7 +47,7 @@ test-rust: tools web ## unit, property and nats-server tests, and the built bina
 test-web: web ## types, lint and unit tests of the web interface
 	cd frontend && npm run typecheck && npm run lint && npm test
 
-test-e2e: build ## the web interface in a real browser, where chromium is installed
+test-e2e: build ## the web interface in a real browser; left out without chromium (REQUIRE_CHROMIUM=1: fails)
 	cd frontend && npm run e2e
 
 soak: tools build ## the long fault test and the long simulation
