@@ -4,14 +4,13 @@
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, SystemTime};
 
 use aideator_contract::local::{
     CREDENTIALS, ExitStatus, LAUNCH, LOCK, LOG, Launch, PID, STATUS, WORKSPACE,
 };
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{DumpableBehavior, Pid, Signal, kill_process, set_dumpable_behavior};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, sleep};
@@ -23,6 +22,8 @@ pub(crate) const SUPERVISOR_ENV: &str = "AIDEATOR_SUPERVISOR";
 /// Who only looks holds the lock for a moment; who runs an agent holds it for long.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const LOCK_STEP: Duration = Duration::from_millis(5);
+/// Where a brain reads its credential, which has no name in the file system any more.
+const STANDARD_INPUT: &str = "/dev/stdin";
 
 /// What came of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -35,6 +36,9 @@ pub(crate) enum Ended {
 
 /// Runs the agent of the attempt in `folder`, as `<program> agent brain …`, to its end.
 pub(crate) async fn supervise(folder: &Path, program: &Path) -> Result<Ended, Error> {
+    // The environment holds the models' keys: other processes of this user cannot read it here.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| Error::Internal(format!("its memory can't be closed: {error}")))?;
     let folder = fs::canonicalize(folder).map_err(Error::file("find", folder))?;
     let Some(_lock) = lock(&folder).await? else {
         return Ok(Ended::Already);
@@ -106,23 +110,31 @@ fn brain(folder: &Path, program: &Path, launch: &Launch) -> Result<Child, Error>
         .append(true)
         .open(&path)
         .map_err(Error::file("open", &path))?;
+    let credentials = take(&folder.join(CREDENTIALS))?;
     let for_errors = log.try_clone().map_err(Error::file("open", &path))?;
     Command::new(program)
         .args(["agent", "brain"])
         .args(["--nats", &launch.nats_url])
-        .args(["--creds", CREDENTIALS])
+        .args(["--creds", STANDARD_INPUT])
         .args(["--run", launch.name.run.as_str()])
         .args(["--variation", &launch.name.variation.to_string()])
         .args(["--attempt", &launch.name.attempt.to_string()])
         .args(["--workspace", WORKSPACE])
         .current_dir(folder)
         .env(SUPERVISOR_ENV, std::process::id().to_string())
-        .stdin(Stdio::null())
+        .stdin(credentials)
         .stdout(log)
         .stderr(for_errors)
         .kill_on_drop(true)
         .spawn()
         .map_err(Error::file("run", program))
+}
+
+/// A file that from now on only who holds it can read: of an attempt there is one brain ever.
+fn take(path: &Path) -> Result<File, Error> {
+    let file = File::open(path).map_err(Error::file("open", path))?;
+    fs::remove_file(path).map_err(Error::file("remove", path))?;
+    Ok(file)
 }
 
 fn pass_on(child: &Child) {

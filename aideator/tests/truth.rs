@@ -4,11 +4,11 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use aideator_bus::{Append, AppendError, Bus, Connect, Credentials, Expect};
 use aideator_contract::subject::Command;
-use aideator_contract::{Code, State, Subject};
+use aideator_contract::{Attempt, Code, State, Subject, Timestamp};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::http::post;
@@ -78,8 +78,7 @@ async fn a_second_process_of_an_attempt_stores_nothing() {
     .await;
     when_it_speaks(&admin, "twice", 0).await;
 
-    let credentials = stage.attempt("twice", 0, 1).join("agent.creds");
-    let second = brain(&stage, "twice", 1, &credentials.display().to_string()).await;
+    let second = brain(&stage, "twice", 1, &key(&stage, "twice", 1)).await;
     assert_eq!(second, Some(NOT_OURS));
     assert_eq!(
         when_in(&admin, "twice", 0, &ENDS).await.state,
@@ -113,7 +112,7 @@ async fn a_retry_is_a_new_attempt_and_the_old_agent_is_refused() {
     when_it_speaks(&admin, "again", 0).await;
     let folder = stage.attempt("again", 0, 1);
     let old = Agent::of(&folder).await;
-    let key = std::fs::read_to_string(folder.join("agent.creds")).unwrap();
+    let key = key(&stage, "again", 1);
 
     // It sleeps, and is taken for dead, as a pod on a lost node is.
     signal(old.brain, Signal::STOP);
@@ -134,9 +133,7 @@ async fn a_retry_is_a_new_attempt_and_the_old_agent_is_refused() {
     gone(old.brain).await;
 
     // Nor is anything taken from another process with the old key, nor by hand behind the old fence.
-    let kept = stage.folder().join("kept.creds");
-    std::fs::write(&kept, &key).unwrap();
-    let second = brain(&stage, "again", 1, &kept.display().to_string()).await;
+    let second = brain(&stage, "again", 1, &key).await;
     assert_eq!(second, Some(NOT_OURS));
     let credentials: Credentials = key.parse().unwrap();
     let connect = Connect::new(stage.nats(), "a zombie").credentials(credentials);
@@ -285,12 +282,24 @@ async fn start(bus: &Bus, request: &Value) {
 }
 
 /// Runs a brain by hand for attempt `attempt` of variation 0, and says how it exited.
-async fn brain(stage: &Stage, run: &str, attempt: u32, credentials: &str) -> Option<i32> {
+/// Such a credential as the attempt's own brain has; its own has no name in the file system.
+fn key(stage: &Stage, run: &str, attempt: u32) -> String {
+    let attempt = Attempt::new(attempt).unwrap();
+    let expires = Timestamp::from(SystemTime::now() + 2 * LIMIT);
+    let minter = stage.keys().minter().unwrap();
+    let key = minter.agent(&run.parse().unwrap(), variation(0), attempt, expires);
+    key.unwrap().to_text()
+}
+
+async fn brain(stage: &Stage, run: &str, attempt: u32, key: &str) -> Option<i32> {
+    let credentials = stage.folder().join("another.creds");
+    std::fs::write(&credentials, key).unwrap();
     let mut command = Process::from(aideator());
     command
         .args(["agent", "brain", "--run", run, "--variation", "0"])
         .args(["--attempt", &attempt.to_string()])
-        .args(["--nats", &stage.nats(), "--creds", credentials])
+        .args(["--nats", &stage.nats(), "--creds"])
+        .arg(credentials)
         .current_dir(stage.folder());
     let output = timeout(LIMIT, command.output()).await;
     output.expect("it exits").unwrap().status.code()

@@ -22,6 +22,7 @@ fn launch(limit_s: u64) -> String {
 fn attempt(script: &str) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join(LAUNCH), launch(3600)).unwrap();
+    fs::write(folder.path().join(CREDENTIALS), "secret\n").unwrap();
     fs::write(folder.path().join("agent"), script).unwrap();
     (folder, PathBuf::from("/bin/sh"))
 }
@@ -73,9 +74,22 @@ async fn the_agent_is_told_which_attempt_it_is_and_works_in_its_folder() {
     assert_eq!(
         log,
         format!(
-            "brain --nats nats://127.0.0.1:9 --creds agent.creds --run my-run --variation 2 --attempt 3 --workspace workspace\n{}\n",
+            "brain --nats nats://127.0.0.1:9 --creds /dev/stdin --run my-run --variation 2 --attempt 3 --workspace workspace\n{}\n",
             here.display()
         )
+    );
+}
+
+#[tokio::test]
+async fn nobody_but_the_agent_can_read_its_credential_and_its_keys() {
+    let (folder, _) = run("ls; cat /dev/stdin").await;
+    let log = fs::read_to_string(folder.path().join(LOG)).unwrap();
+    assert!(log.ends_with("\nsecret\n"), "{log}");
+    assert!(!log.contains(CREDENTIALS), "{log}");
+    // This process was the supervisor.
+    assert_eq!(
+        rustix::process::dumpable_behavior().unwrap(),
+        DumpableBehavior::NotDumpable
     );
 }
 

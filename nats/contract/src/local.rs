@@ -16,7 +16,7 @@ use crate::time::Timestamp;
 pub const ATTEMPTS: &str = "attempts";
 /// What the supervisor is to start ([`Launch`] as JSON), written before it is started.
 pub const LAUNCH: &str = "launch.json";
-/// The agent's NATS credential; only the brain reads it. Gone when the attempt is closed.
+/// The agent's NATS credential; only the brain reads it. Gone when the brain is started.
 pub const CREDENTIALS: &str = "agent.creds";
 /// Held by the supervisor while it lives. Not there: the supervisor never began.
 pub const LOCK: &str = "lock";
