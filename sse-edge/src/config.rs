@@ -18,7 +18,8 @@ pub struct Config {
         value_name = "SECRET"
     )]
     pub token: Option<Token>,
-    /// A further origin whose pages may use the API, such as http://localhost:3000 (repeatable).
+    /// A further origin that requests may name, such as http://localhost:3000 behind whose proxy a page is
+    /// developed (repeatable). Pages of other origins never read answers: no CORS header is sent.
     #[arg(
         long,
         env = "AIDEATOR_ALLOW_ORIGIN",
@@ -65,15 +66,15 @@ pub struct Token(String);
 
 /// Why a text is no secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a token has 16 bytes or more, all of them visible ASCII characters")]
+#[error("a token has 16 characters or more, all of them letters, digits or one of - . _ ~ + / =")]
 pub struct BadToken;
 
 impl FromStr for Token {
     type Err = BadToken;
 
     fn from_str(text: &str) -> Result<Self, BadToken> {
-        // As it may stand in a header and in a cookie.
-        let plain = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+        // As it may stand in a header, in a cookie and, as it is, in an address.
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
         if text.len() >= 16 && text.bytes().all(plain) {
             Ok(Self(text.to_owned()))
         } else {
@@ -118,6 +119,7 @@ mod tests {
         }
         assert!("short".parse::<Token>().is_err());
         assert!("0123456789 abcdef".parse::<Token>().is_err());
+        assert!("0123456789&abcdef".parse::<Token>().is_err());
         assert!(!format!("{token:?}").contains("0123"));
     }
 }

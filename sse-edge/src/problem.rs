@@ -40,7 +40,9 @@ pub enum Problem {
     #[error("{0}")]
     Forbidden(&'static str),
     /// A token is needed.
-    #[error("a token is needed: send `Authorization: Bearer <token>`")]
+    #[error(
+        "a token is needed: send `Authorization: Bearer <token>`, or open the page once with `?token=<token>`"
+    )]
     Unauthorized,
     /// Somebody behind the edge is away.
     #[error("{0}")]

@@ -19,7 +19,7 @@ use super::message::{Knowledge, Message};
 use super::retry::Retry;
 use crate::position::{Position, Sequences, TRACKS, Track};
 
-const NO_LONGER_KEPT: &str = "some events are no longer kept";
+pub(crate) const NO_LONGER_KEPT: &str = "some events are no longer kept";
 
 /// Something that happened.
 #[derive(Debug, Clone)]
@@ -110,6 +110,7 @@ pub struct Core {
     last: [Option<OutHead>; Variation::MAX],
     variations: usize,
     caught_up: bool,
+    restarted: bool,
     behind: [bool; TRACKS],
     counts: Counts,
 }
@@ -168,6 +169,7 @@ impl Core {
             last: [None; Variation::MAX],
             variations: if limit.is_some() { Variation::MAX } else { 0 },
             caught_up: false,
+            restarted: false,
             behind: [false; TRACKS],
             counts: Counts::default(),
         }
@@ -223,6 +225,18 @@ impl Core {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.known.is_some() || self.blind
+    }
+
+    /// Whether the place where it began has been found, or given up.
+    #[must_use]
+    pub fn is_verified(&self) -> bool {
+        self.lanes.iter().all(Lane::is_verified)
+    }
+
+    /// Whether nothing was where it was to begin, so that it began at the beginning.
+    #[must_use]
+    pub fn has_restarted(&self) -> bool {
+        self.restarted
     }
 
     /// Whether all is shown that was there when this began.

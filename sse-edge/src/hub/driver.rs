@@ -80,9 +80,9 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
         Start::At(position) => position,
         Start::Ahead(_) | Start::Lost(_) => Position::origin(stream.epoch),
     };
-    lock(&hub.window).open(stream, start);
     let mut driver = Driver {
         hub: Arc::clone(hub),
+        opening: Some((stream, start)),
         core: Core::follow(start, 0),
         began: Instant::now(),
         reads: FuturesUnordered::new(),
@@ -104,6 +104,8 @@ async fn open(hub: &Hub) -> Result<(Live, Stream), Error> {
 
 struct Driver {
     hub: Arc<Hub>,
+    /// Where the hub begins, until it is known that it can.
+    opening: Option<(Stream, Position)>,
     core: Core,
     began: Instant,
     reads: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -224,9 +226,10 @@ impl Driver {
         if std::mem::replace(&mut self.doubted, doubted) != doubted {
             self.step(Input::Missed);
         }
+        let opened = self.open_window();
         self.measure();
         let mut window = lock(&self.hub.window);
-        let mut changed = !self.frames.is_empty();
+        let mut changed = opened || !self.frames.is_empty();
         for frame in self.frames.drain(..) {
             window.push(frame.encode(), frame.position);
         }
@@ -246,6 +249,24 @@ impl Driver {
         if changed {
             self.hub.changed.send_replace(());
         }
+    }
+
+    /// Lets the viewers in, once the place where the first one says it was has been found. If nothing is
+    /// there, the hub begins at the beginning, and only who asked for that place is told of a gap.
+    fn open_window(&mut self) -> bool {
+        let Some((stream, start)) = self.opening.filter(|_| self.core.is_verified()) else {
+            return false;
+        };
+        self.opening = None;
+        let mut window = lock(&self.hub.window);
+        if self.core.has_restarted() {
+            self.frames.clear();
+            window.open(stream, Position::origin(stream.epoch));
+            window.refused = Some(start);
+        } else {
+            window.open(stream, start);
+        }
+        true
     }
 
     fn measure(&mut self) {

@@ -9,6 +9,8 @@ use crate::position::Track;
 
 /// Live messages kept behind a hole; what comes above it is read again from the stream.
 const HELD: usize = 4096;
+/// Their bytes.
+const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// How often, and for how many milliseconds, the leader must have said that what is missing does not
 /// exist before it is believed: a new leader may answer before it has applied its whole log.
 const ABSENT: (u32, u64) = (5, 10_000);
@@ -32,6 +34,7 @@ pub struct Lane {
     baseline: Option<u64>,
     queue: VecDeque<Message>,
     held: BTreeMap<u64, (Message, u64)>,
+    held_bytes: usize,
     more: bool,
     reading: Option<u64>,
     retry: Retry,
@@ -64,6 +67,7 @@ impl Lane {
             baseline: (start > 0).then_some(start),
             queue: VecDeque::new(),
             held: BTreeMap::new(),
+            held_bytes: 0,
             more: false,
             reading: None,
             retry: Retry::default(),
@@ -91,7 +95,8 @@ impl Lane {
             self.join_held();
         } else {
             self.target = self.target.max(previous);
-            if self.held.len() < HELD {
+            if self.held.len() < HELD && self.held_bytes < HELD_BYTES {
+                self.held_bytes += message.payload.len();
                 self.held.insert(sequence, (message, previous));
             } else {
                 self.target = self.target.max(sequence);
@@ -283,6 +288,7 @@ impl Lane {
                 break;
             }
             let (message, _) = entry.remove();
+            self.held_bytes -= message.payload.len();
             if sequence > self.through {
                 self.push(message);
             }

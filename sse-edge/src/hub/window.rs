@@ -36,6 +36,8 @@ pub struct Window {
     before: Option<Position>,
     /// The stream that is read, once it is known.
     pub stream: Option<Stream>,
+    /// The place of a viewer where nothing is any more.
+    pub refused: Option<Position>,
     /// Up to where everything is shown or dropped at the end of the window.
     pub consumed: Sequences,
     /// The run is known to exist.

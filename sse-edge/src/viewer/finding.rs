@@ -3,6 +3,7 @@
 use tokio::time::{Instant, sleep_until};
 
 use super::{PING, Phase, Step, Viewer, join};
+use crate::hub::core::NO_LONGER_KEPT;
 use crate::hub::frame::Frame;
 use crate::hub::{LOST_AFTER, Past};
 use crate::position::Position;
@@ -10,15 +11,18 @@ use crate::resume::{LOST_END, Start, start_at};
 
 impl Viewer {
     pub(super) fn begin(&mut self) -> Step {
-        let (stream, closed) = {
+        let (stream, closed, refused) = {
             let window = self.member.window();
-            (window.stream, window.closed)
+            (window.stream, window.closed, window.refused)
         };
         let Some(stream) = stream else {
             return if closed { self.close() } else { Step::Wait };
         };
         self.until = Instant::now() + self.patience;
         match start_at(self.wanted, stream) {
+            Start::At(position) if refused == Some(position) => {
+                self.lost(NO_LONGER_KEPT, stream.epoch)
+            }
             Start::At(position) | Start::Ahead(position) => {
                 self.position = position;
                 self.phase = Phase::Joining;

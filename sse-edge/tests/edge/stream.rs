@@ -40,6 +40,30 @@ async fn a_viewer_who_joins_in_the_middle_sees_all_and_the_end() {
     assert_eq!(text_of(&grown, 0), "again");
 }
 
+#[tokio::test]
+async fn a_place_where_nothing_is_costs_its_viewer_a_gap_and_nobody_else_anything() {
+    let world = World::begin().await;
+    let mut run = world.run("here", 1).await;
+    run.say(0, "all ").await;
+    run.say(0, "of it").await;
+    let mut other = world.run("other", 1).await;
+    other.say(0, "words").await;
+    let elsewhere = follow(world.at(), "other", "")
+        .await
+        .until("caught-up")
+        .await;
+    let elsewhere = elsewhere.last().unwrap().id.clone();
+    // The first viewer of a run decides where its hub begins.
+    let mut lost = follow(world.at(), "here", &elsewhere).await;
+    let mut innocent = follow(world.at(), "here", "").await;
+    let seen = innocent.until("caught-up").await;
+    assert!(seen.iter().all(|event| event.name != "gap"), "{seen:?}");
+    assert_eq!(text_of(&seen, 0), "all of it");
+    let seen = lost.until("caught-up").await;
+    assert_eq!(seen[0].name, "gap");
+    assert_eq!(text_of(&seen, 0), "all of it");
+}
+
 /// What a viewer is left with who has these events, and then those.
 fn stored(events: &[Event]) -> Vec<String> {
     let stored = |event: &&Event| event.name.is_empty() || event.name == "state";

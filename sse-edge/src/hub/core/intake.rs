@@ -137,6 +137,7 @@ impl Core {
         self.known = None;
         self.last = [None; Variation::MAX];
         self.fresh = false;
+        self.restarted = true;
         self.gap(None, frames);
     }
 }

@@ -37,7 +37,7 @@ impl Core {
                 .first()
                 .is_some_and(|first| lane.has_reached(first))
         };
-        let reading = self.scan.is_some() || !self.lanes.iter().all(Lane::is_verified);
+        let reading = self.scan.is_some() || !self.is_verified();
         if !self.caught_up && self.is_known() && !reading {
             let all_met = self.active().all(met);
             self.caught_up = all_met;

@@ -5,7 +5,6 @@ use aideator_contract::event::OutHead;
 
 use super::Core;
 use crate::hub::frame::{Frame, Kind};
-use crate::hub::lane::Lane;
 use crate::hub::message::{Head, Knowledge, Known, Message};
 use crate::hub::visible::{self, Verdict};
 use crate::position::Track;
@@ -13,7 +12,7 @@ use crate::position::Track;
 impl Core {
     /// Shows all that may be shown, lowest sequence first.
     pub(super) fn show(&mut self, now: u64, frames: &mut Vec<Frame>) {
-        if !self.lanes.iter().all(Lane::is_verified) {
+        if !self.is_verified() {
             return;
         }
         loop {
