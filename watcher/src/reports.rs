@@ -51,7 +51,7 @@ pub(crate) async fn bury(bus: &Bus, stored: &Stored, reason: Reason) -> Result<(
         reason,
         (&stored.subject, stored.sequence),
         run,
-        readable(&stored.payload),
+        (&stored.payload, readable(&stored.payload)),
         SystemTime::now().into(),
     );
     let payload = serde_json::to_vec(&letter).map_err(|source| Error::Unreadable {

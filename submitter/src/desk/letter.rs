@@ -2,16 +2,12 @@
 
 use aideator_bus::Stored;
 use aideator_contract::dead_letter::Refused;
-use aideator_contract::{DeadLetter, Reason, RunId, canonical, limits};
+use aideator_contract::{DeadLetter, Reason, RunId};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use crate::ledger::now;
-
-/// Bytes of a refused message that are kept whole.
-const KEPT: usize = 2 * limits::REQUEST_BYTES;
-const BEGINNING: usize = 4 * 1024;
 
 /// The letter about a command that names `run`.
 pub(super) fn about(stored: &Stored, reason: Reason, run: Option<RunId>) -> DeadLetter {
@@ -26,17 +22,10 @@ pub(super) fn as_it_is(stored: &Stored, reason: Reason) -> DeadLetter {
 
 fn letter(stored: &Stored, reason: Reason, run: Option<RunId>, request: Refused) -> DeadLetter {
     let from = (stored.subject.as_str(), stored.sequence);
-    DeadLetter::new(reason, from, run, request, now())
+    DeadLetter::new(reason, from, run, (&stored.payload, request), now())
 }
 
 fn refused(bytes: &[u8], parse: impl FnOnce(&[u8]) -> Option<Value>) -> Refused {
-    if bytes.len() > KEPT {
-        return Refused::Beginning {
-            bytes: bytes.len() as u64,
-            sha256: canonical::sha256_hex(bytes),
-            text: String::from_utf8_lossy(&bytes[..BEGINNING]).into_owned(),
-        };
-    }
     if let Some(value) = parse(bytes) {
         return Refused::Request(value);
     }

@@ -128,6 +128,8 @@ async fn whatever_is_wrong_is_buried_with_its_reason_and_nothing_runs() {
         r#"{{"run_id":"bad","prompt":"{}"}}"#,
         "x".repeat(900 * 1024)
     );
+    // As JSON, a letter that kept it whole would be larger than a server takes.
+    let control = "\u{1}".repeat(200 * 1024);
     let repo = |repo: &str| format!(r#"{{"run_id":"bad","prompt":"p","repo":"{repo}"}}"#);
     let with = |rest: &str| format!(r#"{{"run_id":"bad","prompt":"p",{rest}}}"#);
     let cases = [
@@ -143,6 +145,7 @@ async fn whatever_is_wrong_is_buried_with_its_reason_and_nothing_runs() {
         (long, Code::TooLarge, "prompt"),
         (huge, Code::TooLarge, "request"),
         (vast, Code::TooLarge, "request"),
+        (control, Code::TooLarge, "request"),
         (with(r#""variations":0"#), Code::BadValue, "1 to 5"),
         (with(r#""variations":6"#), Code::BadValue, "1 to 5"),
         (
