@@ -137,6 +137,21 @@ fn text(delta: &str) -> Result<ModelEvent, Fault> {
     Ok(ModelEvent::TextDelta(delta.into()))
 }
 
+/// That test again, in a process of its own that is to reach everything by a proxy that isn't there.
+#[test]
+fn a_server_on_this_machine_is_asked_without_a_proxy() {
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "text_comes_as_it_is_streamed_with_usage_at_the_end",
+        ])
+        .env("http_proxy", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test]
 async fn text_comes_as_it_is_streamed_with_usage_at_the_end() {
     let server = Server::start(vec![streamed(&[

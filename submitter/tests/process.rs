@@ -41,6 +41,7 @@ impl Place {
             ("PATH", std::env::var("PATH").unwrap()),
             ("OPENAI_API_KEY", "key".to_owned()),
             ("OPENAI_BASE_URL", "url".to_owned()),
+            ("no_proxy", "near".to_owned()),
             ("NATS_SECRET", "no".to_owned()),
             ("LD_PRELOAD", "no".to_owned()),
         ]
@@ -128,6 +129,7 @@ async fn a_supervisor_is_started_with_what_it_needs_and_nothing_else() {
     let environment = fs::read_to_string(attempt.join("environment")).unwrap();
     assert!(environment.contains("OPENAI_API_KEY=key"));
     assert!(environment.contains("OPENAI_BASE_URL=url"));
+    assert!(environment.contains("no_proxy=near"));
     assert!(!environment.contains("NATS_SECRET") && !environment.contains("LD_PRELOAD"));
 }
 

@@ -19,7 +19,7 @@ use futures::stream::BoxStream;
 
 pub use lorem::Lorem;
 pub use scripted::{is_scripted, scripted_text};
-pub use settings::Settings;
+pub use settings::{Settings, is_on_this_machine};
 
 pub(crate) use meter::{Meter, estimated_tokens};
 use provider::Provider;

@@ -9,7 +9,7 @@ use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatStream, ChatStreamEvent, StopReason, Usage,
 };
 use genai::resolver::{AuthData, Endpoint, ServiceTargetResolver};
-use genai::{Client, ModelIden, ServiceTarget};
+use genai::{Client, ModelIden, ServiceTarget, WebConfig};
 
 use super::faults::{self, Asked};
 use super::settings::{Settings, Target};
@@ -31,6 +31,7 @@ impl Provider {
         let Target {
             kind,
             endpoint,
+            near,
             server,
             key,
         } = settings.target(model)?;
@@ -53,9 +54,10 @@ impl Provider {
             },
         );
         let client = Client::builder()
+            .with_reqwest(http_client(near)?)
             .with_service_target_resolver(resolver)
             .build()
-            .map_err(|error| Reason::new(Code::Internal, error.to_string()))?;
+            .map_err(internal)?;
         Ok(Self {
             client,
             asked: Asked {
@@ -65,6 +67,19 @@ impl Provider {
             },
         })
     }
+}
+
+/// genai's own client, which asks a server on this machine directly.
+fn http_client(near: bool) -> Result<reqwest::Client, Reason> {
+    let mut builder = WebConfig::default().apply_to_builder(reqwest::Client::builder());
+    if near {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(internal)
+}
+
+fn internal(error: impl std::fmt::Display) -> Reason {
+    Reason::new(Code::Internal, error.to_string())
 }
 
 impl Model for Provider {

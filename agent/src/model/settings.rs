@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aideator_contract::{Code, Reason};
 use genai::adapter::AdapterKind;
+use url::{Host, Url};
 
 /// How to reach models: base URL and keys, as found in the environment once.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +48,7 @@ impl Settings {
             return Ok(Target {
                 kind: AdapterKind::OpenAI,
                 endpoint: Some(url.clone()),
+                near: is_on_this_machine(url),
                 server: format!("the model server at {}", shown(url)),
                 key,
             });
@@ -68,6 +70,7 @@ impl Settings {
         Ok(Target {
             kind,
             endpoint: None,
+            near: matches!(kind, AdapterKind::Ollama),
             server,
             key,
         })
@@ -79,6 +82,8 @@ pub(super) struct Target {
     pub(super) kind: AdapterKind,
     /// The base URL, if it is not the provider's own.
     pub(super) endpoint: Option<String>,
+    /// Whether no proxy stands in between.
+    pub(super) near: bool,
     /// The server's name, for people.
     pub(super) server: String,
     /// The key and the variable it came from.
@@ -103,9 +108,22 @@ fn with_slash(url: &str) -> String {
     }
 }
 
+/// Whether a URL leads to this machine, where no proxy stands in between whatever the environment says.
+pub fn is_on_this_machine(url: &str) -> bool {
+    let Ok(url) = Url::parse(url.trim()) else {
+        return false;
+    };
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
 /// A base URL without what may be secret in it.
 fn shown(url: &str) -> String {
-    match url::Url::parse(url) {
+    match Url::parse(url) {
         Ok(parsed) => {
             let port = parsed
                 .port()
@@ -158,6 +176,27 @@ mod tests {
             "{}",
             reason.message
         );
+    }
+
+    #[test]
+    fn only_a_loopback_address_is_on_this_machine() {
+        for near in [
+            "http://127.0.0.1:9/v1",
+            "http://127.8.0.1/v1",
+            " http://localhost:11434",
+            "http://[::1]:9/v1",
+            "http://[::ffff:127.0.0.1]/",
+        ] {
+            assert!(is_on_this_machine(near), "{near}");
+        }
+        for far in [
+            "http://10.0.0.1:9/v1",
+            "https://localhost.example",
+            "127.0.0.1:9",
+            "",
+        ] {
+            assert!(!is_on_this_machine(far), "{far}");
+        }
     }
 
     #[test]

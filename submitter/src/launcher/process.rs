@@ -19,7 +19,7 @@ use tokio::process::Command;
 use super::{LaunchError, Launcher, Order, Pressure};
 
 /// What of our environment an agent gets, besides what names keys and addresses of model servers.
-const ENVIRONMENT: [&str; 13] = [
+const ENVIRONMENT: [&str; 14] = [
     "PATH",
     "HOME",
     "LANG",
@@ -33,6 +33,7 @@ const ENVIRONMENT: [&str; 13] = [
     "http_proxy",
     "https_proxy",
     "NO_PROXY",
+    "no_proxy",
 ];
 const MODEL_SETTINGS: [&str; 2] = ["_API_KEY", "_BASE_URL"];
 
