@@ -49,5 +49,15 @@ describe("hasGrown", () => {
     expect(hasGrown(shown, { ...shown, pick: { variation: 0 } })).toBe(true);
     const retried = { status: "open", variations: [{ state: "queued", attempt: 2 }] };
     expect(hasGrown(shown, retried)).toBe(true);
+    const picked = { ...shown, pick: { variation: 0, ts: 5 } };
+    expect(hasGrown(picked, { ...shown, pick: { variation: 1, ts: 6 } })).toBe(true);
+  });
+
+  it("is not misled by what was fetched before the end", () => {
+    const before = { status: "open", variations: [{ state: "running", attempt: 1 }] };
+    expect(hasGrown(shown, before)).toBe(false);
+    const picked = { ...shown, pick: { variation: 0, ts: 5 } };
+    expect(hasGrown(picked, shown)).toBe(false);
+    expect(hasGrown(picked, { ...shown, pick: { variation: 1, ts: 4 } })).toBe(false);
   });
 });

@@ -49,17 +49,17 @@ function same(a: CardModel, b: CardModel): boolean {
   return (Object.keys(b) as (keyof CardModel)[]).every((key) => a[key] === b[key]);
 }
 
-/** The run has gone on since what is shown: a retry or another pick after its end. */
+/**
+ * The run has gone on since its end, which is shown: a retry (a further attempt) or another pick.
+ * What is told may also be older than what is shown, fetched before the end; then it has not.
+ */
 export function hasGrown(shown: Summary | undefined, told: Summary): boolean {
   if (!shown) return true;
-  const essence = (s: Summary) => [
-    s.status,
-    s.pick?.variation,
-    s.pick?.ts,
-    ...s.variations.flatMap((v) => [v.state, v.attempt]),
-  ];
-  const [a, b] = [essence(shown), essence(told)];
-  return a.length !== b.length || a.some((x, i) => x !== b[i]);
+  const picked = (s: Summary) => (s.pick ? (s.pick.ts ?? 0) : -1);
+  const retried = told.variations.some(
+    (v, i) => (v.attempt ?? 0) > (shown.variations[i]?.attempt ?? 0),
+  );
+  return retried || picked(told) > picked(shown);
 }
 
 /** `owner/name @ 1a2b3c4`, or the ref while the commit is not known. */
