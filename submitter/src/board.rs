@@ -11,6 +11,10 @@ use tokio::sync::watch;
 
 use crate::decide::schedule::{self, Limits, Storage, Turn};
 
+/// Runs that ended whose last sequence is remembered. What was read before a run ended and is taken
+/// in after it is seconds old, not thousands of runs.
+const ENDED: usize = 4096;
+
 #[derive(Debug, Default)]
 pub(crate) struct Board {
     inner: Mutex<Inner>,
@@ -20,6 +24,8 @@ pub(crate) struct Board {
 #[derive(Debug, Default)]
 struct Inner {
     runs: BTreeMap<RunId, Entry>,
+    /// The sequences with which the latest runs ended.
+    ended: BTreeMap<RunId, u64>,
     /// Variations being accepted right now.
     reserved: usize,
 }
@@ -58,28 +64,29 @@ impl Board {
     pub(crate) fn learn(&self, run: &RunId, sequence: u64, summary: &Summary) {
         {
             let mut inner = self.lock();
-            let known = inner.runs.get_mut(run);
-            match known {
-                Some(entry) if entry.sequence >= sequence => return,
-                Some(entry) if summary.status == Status::Open => {
-                    entry.sequence = sequence;
-                    entry.summary = summary.clone();
-                }
-                None if summary.status == Status::Open => {
-                    let entry = Entry {
-                        sequence,
-                        summary: summary.clone(),
-                        opened: BTreeMap::new(),
-                    };
-                    inner.runs.insert(run.clone(), entry);
-                }
-                Some(_) => {
-                    inner.runs.remove(run);
-                }
-                None => return,
+            if inner.sequence(run).is_some_and(|known| known >= sequence) {
+                return;
+            }
+            if summary.status == Status::Open {
+                inner.ended.remove(run);
+                let opened = inner.runs.remove(run).map(|known| known.opened);
+                let entry = Entry {
+                    sequence,
+                    summary: summary.clone(),
+                    opened: opened.unwrap_or_default(),
+                };
+                inner.runs.insert(run.clone(), entry);
+            } else {
+                inner.runs.remove(run);
+                inner.end(run.clone(), sequence);
             }
         }
         self.changed.send_modify(|n| *n += 1);
+    }
+
+    /// Whether the run is known to be open.
+    pub(crate) fn holds(&self, run: &RunId) -> bool {
+        self.lock().runs.contains_key(run)
     }
 
     /// Takes in that an attempt was opened.
@@ -175,5 +182,64 @@ impl Board {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    /// The sequence of the newest state that was taken in.
+    fn sequence(&self, run: &RunId) -> Option<u64> {
+        let open = self.runs.get(run).map(|entry| entry.sequence);
+        open.or_else(|| self.ended.get(run).copied())
+    }
+
+    fn end(&mut self, run: RunId, sequence: u64) {
+        self.ended.insert(run, sequence);
+        if self.ended.len() > ENDED {
+            let oldest = self.ended.iter().min_by_key(|(_, sequence)| **sequence);
+            if let Some(run) = oldest.map(|(run, _)| run.clone()) {
+                self.ended.remove(&run);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(n: usize) -> RunId {
+        format!("r{n}").parse().unwrap()
+    }
+
+    fn summary(status: Status) -> Summary {
+        let mut summary = Summary::rejected("sha".into(), 1, Timestamp::default());
+        summary.status = status;
+        summary
+    }
+
+    #[test]
+    fn what_is_older_than_the_end_of_a_run_does_not_open_it_again() {
+        let board = Board::default();
+        board.learn(&run(0), 5, &summary(Status::Open));
+        board.learn(&run(0), 9, &summary(Status::Finished));
+        for older in [5, 8, 9] {
+            board.learn(&run(0), older, &summary(Status::Open));
+            assert!(!board.holds(&run(0)));
+        }
+        board.learn(&run(0), 10, &summary(Status::Open));
+        assert!(board.holds(&run(0)));
+        board.learn(&run(0), 9, &summary(Status::Finished));
+        assert!(board.holds(&run(0)));
+    }
+
+    #[test]
+    fn the_ends_of_the_latest_runs_alone_are_remembered() {
+        let board = Board::default();
+        for n in 0..ENDED + 2 {
+            board.learn(&run(n), n as u64 + 10, &summary(Status::Finished));
+        }
+        assert_eq!(board.lock().ended.len(), ENDED);
+        assert!(board.lock().ended.contains_key(&run(ENDED + 1)));
+        assert!(!board.lock().ended.contains_key(&run(1)));
     }
 }

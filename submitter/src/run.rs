@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::credentials::Minter;
-use aideator_bus::{Bus, Consume, Declared};
+use aideator_bus::{Bus, Consume, Declared, Stored};
 use aideator_contract::request::Installation;
 use aideator_contract::subject::{Command, Place, RUNS_STREAM, STATES, durable};
 use aideator_contract::view::Info;
@@ -31,6 +31,8 @@ use crate::stopper::stop_what_is_cancelled;
 const READS_AT_ONCE: usize = 32;
 const STATES_IN_HAND: i64 = 1024;
 const STATES_ACK_WAIT: Duration = Duration::from_secs(6);
+/// Before a state that could not be taken in is delivered again.
+const STATE_AGAIN: Duration = Duration::from_secs(1);
 /// How long stopping may take.
 const STOPPING: Duration = Duration::from_secs(8);
 
@@ -232,19 +234,32 @@ async fn learn_states(ledger: Ledger, shutdown: CancellationToken) {
                 None => return,
             },
         };
-        let stored = &delivery.stored;
-        match parse::<StateMessage>(&stored.subject, &stored.payload) {
-            Ok(message) => {
-                if let Some(Place::State(run)) = Place::parse(&stored.subject) {
-                    ledger
-                        .board()
-                        .learn(&run, stored.sequence, &message.summary);
-                }
+        match learn_state(&ledger, &delivery.stored).await {
+            Err(error) if error.is_transient() => {
+                tracing::warn!(%error, "a state can't be taken in yet");
+                delivery.nak(STATE_AGAIN).await;
+                continue;
             }
             Err(error) => tracing::error!(%error, "a state is passed over"),
+            Ok(()) => {}
         }
         if let Err(error) = delivery.ack().await {
             tracing::debug!(%error, "a state can't be acknowledged; it will come again");
         }
     }
+}
+
+/// Takes in one state. It may come late, of a run that ended long ago: where nothing is known of an
+/// open run, its last state counts instead.
+async fn learn_state(ledger: &Ledger, stored: &Stored) -> Result<(), Error> {
+    let message: StateMessage = parse(&stored.subject, &stored.payload)?;
+    let Some(Place::State(run)) = Place::parse(&stored.subject) else {
+        return Ok(());
+    };
+    let board = ledger.board();
+    if message.summary.status == Status::Open && !board.holds(&run) {
+        return ledger.state(&run).await.map(|_| ());
+    }
+    board.learn(&run, stored.sequence, &message.summary);
+    Ok(())
 }

@@ -1,11 +1,15 @@
-use aideator_bus::{Append, Expect};
+use std::time::Duration;
+
+use aideator_bus::{Append, Consume};
 use aideator_contract::attempt::AttemptEvent;
-use aideator_contract::subject::Command;
+use aideator_contract::subject::{Command, RUNS_STREAM, STATES, durable};
+use aideator_contract::summary::Move;
 use aideator_contract::{
-    AttemptRecord, Change, Code, DeadLetter, Mode, Reason, RunSpec, State, StateMessage, Subject,
-    Summary, Timestamp, VariationSpec,
+    Attempt, AttemptRecord, Change, Code, DeadLetter, Mode, Reason, RunSpec, State, StateMessage,
+    Subject, Summary, Timestamp, VariationSpec,
 };
 use bytes::Bytes;
+use futures::StreamExt as _;
 
 use crate::scene::{Scene, id, until, variation};
 
@@ -94,6 +98,52 @@ async fn an_attempt_that_was_opened_and_not_launched_is_launched_by_the_next_sta
 #[tokio::test]
 async fn what_was_accepted_is_taken_up_by_the_next_start() {
     let mut scene = Scene::without_submitter().await;
+    let (summary, spec) = accepted();
+    let change = Change::Accepted {
+        spec: Box::new(spec),
+    };
+    scene.bus.open_runs().put(&id("a")).await.unwrap();
+    told(&scene, "a", change, summary).await;
+    scene.start().await;
+    scene.states("a", &[State::Scheduling]).await;
+}
+
+#[tokio::test]
+async fn an_older_state_that_comes_again_after_a_restart_takes_no_place() {
+    let mut scene = Scene::without_submitter().await;
+    scene.settings.limits.running = 1;
+    let (summary, _) = accepted();
+    let running = moved(&summary, State::Running);
+    let ended = moved(&running, State::Succeeded);
+    told(&scene, "over", Change::Noted, running).await;
+    told(&scene, "over", Change::Noted, ended).await;
+    // A submitter before this one has acknowledged the end alone.
+    let consume = Consume {
+        stream: RUNS_STREAM.to_owned(),
+        durable: durable::SUBMITTER_STATE.to_owned(),
+        filter: STATES.to_owned(),
+        max_ack_pending: 1024,
+        ack_wait: Duration::from_secs(6),
+    };
+    let mut states = scene.bus.consume(consume).await.unwrap();
+    let older = states.next().await.unwrap();
+    states.next().await.unwrap().ack().await.unwrap();
+    drop((older, states));
+    scene.start().await;
+    until(async || {
+        let floor = scene
+            .bus
+            .consumer_ack_floor(RUNS_STREAM, durable::SUBMITTER_STATE);
+        (floor.await.unwrap() > 2).then_some(())
+    })
+    .await;
+    scene
+        .send(Command::Run, r#"{"run_id":"a","prompt":"p"}"#)
+        .await;
+    scene.states("a", &[State::Scheduling]).await;
+}
+
+fn accepted() -> (Summary, RunSpec) {
     let spec = RunSpec {
         prompt: "p".into(),
         source: None,
@@ -107,24 +157,29 @@ async fn what_was_accepted_is_taken_up_by_the_next_start() {
         requester: None,
     };
     let at = Timestamp::from_millis(1);
-    let summary = Summary::accepted(&spec, "sha".into(), 1, at);
-    let change = Change::Accepted {
-        spec: Box::new(spec),
+    (Summary::accepted(&spec, "sha".into(), 1, at), spec)
+}
+
+fn moved(summary: &Summary, to: State) -> Summary {
+    let wanted = Move {
+        variation: variation(0),
+        attempt: Attempt::FIRST,
+        to,
+        reason: None,
+        ending: None,
+        command: None,
+        at: Timestamp::from_millis(2),
     };
-    let message = StateMessage::new(id("a"), at, change, summary);
-    scene.bus.open_runs().put(&id("a")).await.unwrap();
-    let append = Append {
-        expect: Expect::LastOnSubject(0),
-        ..Append::default()
-    };
+    summary.moved(wanted).unwrap().0
+}
+
+/// What is written on the run's `.state` before there is a submitter.
+async fn told(scene: &Scene, run: &str, change: Change, summary: Summary) {
+    let message = StateMessage::new(id(run), Timestamp::from_millis(1), change, summary);
     let payload = Bytes::from(serde_json::to_vec(&message).unwrap());
-    scene
-        .bus
-        .append(&Subject::state(&id("a")), payload, append)
-        .await
-        .unwrap();
-    scene.start().await;
-    scene.states("a", &[State::Scheduling]).await;
+    let subject = Subject::state(&id(run));
+    let stored = scene.bus.append(&subject, payload, Append::default());
+    stored.await.unwrap();
 }
 
 #[tokio::test]
