@@ -26,8 +26,8 @@ const info = {
   max_variations: 5,
 };
 
-/** Starts it on a free port. `drop()` cuts every open stream, as a restart of the edge would. */
-export async function serve({ port = 0 } = {}) {
+/** Starts it on a free port, with so many `older` runs in the list. `drop()` cuts every open stream, as a restart of the edge would. */
+export async function serve({ port = 0, older = 0 } = {}) {
   const began = Date.now();
   const open = new Set();
   const asked = [];
@@ -35,7 +35,7 @@ export async function serve({ port = 0 } = {}) {
     const url = new URL(request.url ?? "/", "http://x");
     const after = request.headers["last-event-id"];
     asked.push({ method: request.method, path: url.pathname, search: url.search, after });
-    route(url, request, response, { began, open }).catch((error) => {
+    route(url, request, response, { began, open, older }).catch((error) => {
       console.error(error);
       response.destroy();
     });
@@ -57,7 +57,7 @@ async function route(url, request, response, stage) {
     /^\/api\/v1\/(info|runs)(?:\/([^/]+))?(?:\/(.+))?$/.exec(url.pathname) ?? [];
   if (kind === "info") return json(response, 200, info);
   if (kind === "runs" && !id)
-    return request.method === "POST" ? create(request, response) : list(response, stage);
+    return request.method === "POST" ? create(request, response) : list(url, response, stage);
   if (kind === "runs") {
     const run = recordings.get(id);
     if (!run)
@@ -109,25 +109,35 @@ function detail(run, stage) {
   return { run_id: run.id, spec: run.spec, summary, queue };
 }
 
-function list(response, stage) {
-  const runs = [...recordings.values()]
-    .map((run) => {
-      const { summary, spec } = detail(run, stage);
-      return {
-        run_id: run.id,
-        created: run.created,
-        finished: summary.finished,
-        status: summary.status,
-        prompt: spec.prompt.slice(0, 200),
-        repo: spec.source?.repo,
-        commit: spec.source?.commit,
-        mode: spec.mode,
-        variations: summary.variations,
-        pick: summary.pick,
-      };
-    })
-    .sort((a, b) => b.created - a.created);
-  return json(response, 200, { runs });
+function list(url, response, stage) {
+  const limit = Number(url.searchParams.get("limit") ?? 50);
+  if (limit > 200)
+    return json(response, 400, { title: "Bad request", status: 400, detail: "limit is 1 to 200" });
+  const rows = [...recordings.values()].map((run) => rowOf(run, stage));
+  const [first] = rows;
+  for (let n = 1; n <= stage.older; n += 1)
+    rows.push({ ...first, run_id: `older-${n}`, created: first.created - n * 86_400_000 });
+  rows.sort((a, b) => b.created - a.created);
+  const begin = rows.findIndex((row) => row.run_id === url.searchParams.get("before")) + 1;
+  const runs = rows.slice(begin, begin + limit);
+  const more = begin + limit < rows.length;
+  return json(response, 200, { runs, ...(more && { next: runs.at(-1).run_id }) });
+}
+
+function rowOf(run, stage) {
+  const { summary, spec } = detail(run, stage);
+  return {
+    run_id: run.id,
+    created: run.created,
+    finished: summary.finished,
+    status: summary.status,
+    prompt: spec.prompt.slice(0, 200),
+    repo: spec.source?.repo,
+    commit: spec.source?.commit,
+    mode: spec.mode,
+    variations: summary.variations,
+    pick: summary.pick,
+  };
 }
 
 async function create(request, response) {

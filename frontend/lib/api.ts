@@ -28,7 +28,11 @@ export type NewRun = {
 };
 
 export const getInfo = () => get(`${base}/info`, infoSchema);
-export const listRuns = (limit: number) => get(`${base}/runs?limit=${limit}`, runListSchema);
+/** A page of runs, newest first; `before` is the `next` of the page before. */
+export const listRuns = (limit: number, before?: string) => {
+  const after = before ? `&before=${encodeURIComponent(before)}` : "";
+  return get(`${base}/runs?limit=${limit}${after}`, runListSchema);
+};
 export const getRun = (id: string) => get(runPath(id), runDetailSchema);
 
 /** The same key again is the same run: a repeated click or a lost answer starts nothing twice. */

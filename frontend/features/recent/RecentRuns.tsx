@@ -1,7 +1,6 @@
 "use client";
 
-import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useInfiniteQuery } from "@tanstack/react-query";
 import { Button } from "@/components/ui/button";
 import { Notice } from "@/components/ui/notice";
 import { Words } from "@/components/ui/words";
@@ -11,18 +10,22 @@ import { RunLine } from "./RunLine";
 
 const whileOpenMs = 2000;
 const otherwiseMs = 10_000;
-const step = 20;
+const pageSize = 20;
 
 /** The newest runs, kept up to date while the page is looked at. */
 export const RecentRuns = () => {
-  const [limit, setLimit] = useState(step);
-  const { data, error, isPending } = useQuery({
-    queryKey: ["runs", limit],
-    queryFn: () => listRuns(limit),
-    placeholderData: (before) => before,
-    refetchInterval: ({ state }) =>
-      state.data?.runs.some((run) => run.status === "open") ? whileOpenMs : otherwiseMs,
-  });
+  const { data, error, isPending, hasNextPage, isFetchingNextPage, fetchNextPage } =
+    useInfiniteQuery({
+      queryKey: ["runs"],
+      queryFn: ({ pageParam }) => listRuns(pageSize, pageParam),
+      initialPageParam: undefined as string | undefined,
+      getNextPageParam: (last) => last.next ?? undefined,
+      refetchInterval: ({ state }) =>
+        state.data?.pages.some((page) => page.runs.some((run) => run.status === "open"))
+          ? whileOpenMs
+          : otherwiseMs,
+    });
+  const runs = data?.pages.flatMap((page) => page.runs);
   const now = useNow(true, 10_000);
   return (
     <section aria-labelledby="recent" className="flex flex-col gap-2">
@@ -35,21 +38,26 @@ export const RecentRuns = () => {
         </Notice>
       )}
       {isPending && !error && <div aria-hidden className="shimmer h-14 rounded-lg" />}
-      {data?.runs.length === 0 && (
+      {runs?.length === 0 && (
         <p className="rounded-lg border border-dashed px-4 py-8 text-center text-ink-soft">
           No runs yet. Ask something above, or from a terminal:{" "}
           <code className="font-mono text-ink">aideator run "What does this project do?"</code>
         </p>
       )}
-      {data && data.runs.length > 0 && (
+      {runs && runs.length > 0 && (
         <ul className="divide-y overflow-hidden rounded-xl border bg-card">
-          {data.runs.map((run) => (
+          {runs.map((run) => (
             <RunLine key={run.run_id} run={run} now={now} />
           ))}
         </ul>
       )}
-      {data?.next && (
-        <Button look="ghost" className="self-center" onClick={() => setLimit(limit + step)}>
+      {hasNextPage && (
+        <Button
+          look="ghost"
+          className="self-center"
+          disabled={isFetchingNextPage}
+          onClick={() => fetchNextPage()}
+        >
           Show more
         </Button>
       )}
