@@ -107,12 +107,10 @@ pub(crate) fn choose(
         .iter()
         .filter(|provider| is_set(provider.key))
         .collect();
-    let scripted = given
+    // Another model is never replaced by it: the answers would bear a name that did not give them.
+    let wants_small = given
         .as_deref()
-        .is_some_and(|model| model.starts_with("scripted"));
-    let wants_small = given.as_deref().map_or(providers.is_empty(), |model| {
-        model == SMALL_MODEL || (!scripted && providers.is_empty())
-    });
+        .map_or(providers.is_empty(), |model| model == SMALL_MODEL);
     let small = if wants_small && installed {
         Small::Start
     } else {
@@ -140,7 +138,7 @@ pub(crate) fn choose(
     if given.is_some() && !models.iter().any(|model| fits(model, &default_model)) {
         models.insert(0, default_model.clone());
     }
-    let note = note(&default_model);
+    let note = note(&default_model, small);
     Choice {
         default_model,
         models,
@@ -156,8 +154,13 @@ fn fits(pattern: &str, model: &str) -> bool {
     }
 }
 
-fn note(model: &str) -> Option<String> {
+fn note(model: &str, small: Small) -> Option<String> {
     const REAL: &str = "For a good model start `aideator up` with OPENAI_API_KEY (or another provider's key, or OPENAI_BASE_URL).";
+    if model == SMALL_MODEL && small == Small::No {
+        return Some(format!(
+            "SmolLM2-135M is not installed: it comes with `scripts/install-tools --model`. {REAL}"
+        ));
+    }
     if model == SMALL_MODEL {
         return Some(format!(
             "SmolLM2-135M runs on this machine: a very small model (135 million parameters). It streams real tokens and is often wrong. {REAL}"
@@ -209,6 +212,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_installed_is_not_said_to_run() {
+        let note = with(Some(SMALL_MODEL), &[], false).note.unwrap();
+        assert!(note.contains("not installed"), "{note}");
+    }
+
+    #[test]
     fn a_key_brings_its_providers_models() {
         let choice = with(None, &["ANTHROPIC_API_KEY"], true);
         assert!(choice.default_model.starts_with("claude-"));
@@ -243,6 +252,17 @@ mod tests {
         assert_eq!(small.small, Small::Start);
         assert!(small.models.iter().any(|model| model == "openai::*"));
         assert!(!small.models.iter().any(|model| model == "gpt-*"));
+    }
+
+    #[test]
+    fn the_small_model_does_not_answer_under_the_name_of_another() {
+        let choice = with(Some("gpt-5"), &[], true);
+        assert_eq!(
+            (choice.default_model.as_str(), choice.small, choice.note),
+            ("gpt-5", Small::No, None)
+        );
+        assert_eq!(choice.models, ["gpt-5", "scripted/*", "scripted:*"]);
+        assert_eq!(with(Some(SMALL_MODEL), &[], true).small, Small::Start);
     }
 
     #[test]
