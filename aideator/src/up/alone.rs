@@ -41,6 +41,17 @@ impl Machine {
         let models = self.models(&stored).await?;
         let need = self.need(&nats_url, listener, &models);
         parts.start(part, &self.keys, &need).await?;
+        if part == Part::Submitter {
+            // Its agents ask it.
+            let small = models.small.as_ref().map(|small| small.address);
+            self.folder
+                .store(|addresses| addresses.model = small.or(addresses.model))?;
+            models.serve(parts);
+            tokio::select! {
+                () = models.ready() => {}
+                error = parts.failed() => return Err(error),
+            }
+        }
         if let Some(http) = http {
             self.folder.store(|addresses| addresses.http = Some(http))?;
             tokio::select! {

@@ -54,10 +54,7 @@ impl Machine {
         let http = local_address(&listener)?;
         let models = self.models(&stored).await?;
         let small = models.small.as_ref().map(|small| small.address);
-        if let Some(small) = &models.small {
-            let small = small.clone();
-            servers.add("small model", |shutdown| small.keep(shutdown));
-        }
+        models.serve(servers);
         // Kept before anything is launched: an agent knows where NATS is from its launch.
         self.folder.store(|addresses| {
             addresses.http = Some(http);
@@ -75,11 +72,7 @@ impl Machine {
             error = parts.failed() => return Err(error),
             error = servers.failed() => return Err(error),
         }
-        if let Some(small) = &models.small {
-            news("loading the small model …");
-            // Whoever asks at once should be answered.
-            small.ready().await;
-        }
+        models.ready().await;
         put(&if self.args.json {
             format!("{}\n", announce::line(&need, http, ours.is_some()))
         } else {

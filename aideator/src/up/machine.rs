@@ -13,10 +13,11 @@ use super::address::{Candidates, first_free};
 use super::base_url::first_model;
 use super::model::{Choice, Small, choose};
 use super::model_server::ModelServer;
-use super::parts::Need;
+use super::parts::{Need, Parts};
 use crate::commands::up::{Args, WhereNats};
 use crate::error::Error;
 use crate::folder::{Addresses, Folder};
+use crate::output::news;
 use crate::tools::Tools;
 
 const HTTP: (Ipv4Addr, u16) = (Ipv4Addr::LOCALHOST, 7780);
@@ -41,6 +42,23 @@ pub(super) struct Models {
     pub(super) small: Option<ModelServer>,
     /// The environment of agents.
     pub(super) environment: Vec<(OsString, OsString)>,
+}
+
+impl Models {
+    /// Starts the small model among `servers`, if it is wanted.
+    pub(super) fn serve(&self, servers: &mut Parts) {
+        if let Some(small) = self.small.clone() {
+            servers.add("small model", |shutdown| small.keep(shutdown));
+        }
+    }
+
+    /// Waits until the small model can answer, if it was started: whoever asks at once should be answered.
+    pub(super) async fn ready(&self) {
+        if let Some(small) = &self.small {
+            news("loading the small model …");
+            small.ready().await;
+        }
+    }
 }
 
 impl Machine {

@@ -20,9 +20,9 @@ use crate::folder::Folder;
 /// A part that can run alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Part {
-    /// nats-server itself: the process becomes it
+    /// nats-server itself: the process becomes it, so --json prints its line before it can be reached
     Nats,
-    /// Takes requests, launches agents
+    /// Takes requests, launches agents; starts the small model where that is chosen
     Submitter,
     /// Turns what agents report and how they end into states
     Watcher,
