@@ -11,13 +11,14 @@ use crate::server::Server;
 use crate::up::{Machine, Part};
 
 /// Start everything on this machine. Ctrl-C ends it; agents that are at work go on, and the next `up`
-/// takes them over. Ports are kept in the data directory and taken again.
+/// takes them over. Ports of this machine are kept in the data directory and taken again.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Where the web interface and the API listen; port 0: a free one [default: 127.0.0.1:7780]
     #[arg(long, value_name = "ADDR", env = "AIDEATOR_HTTP", hide_env = true)]
     pub(crate) http: Option<SocketAddr>,
-    /// Where our nats-server listens [default: 127.0.0.1:4222], or the URL of one that runs (nats://…)
+    /// Where on this machine our nats-server listens [default: 127.0.0.1:4222], or the URL of one that
+    /// runs (nats://…)
     #[arg(long, value_name = "ADDR|URL", env = "AIDEATOR_NATS", hide_env = true, value_parser = where_nats_is)]
     pub(crate) nats: Option<WhereNats>,
     /// The model of who names none [default: by the keys in the environment, else the small local model]
@@ -58,9 +59,15 @@ fn where_nats_is(text: &str) -> Result<WhereNats, String> {
     if text.contains("://") {
         return Ok(WhereNats::At(text.to_owned()));
     }
-    text.parse().map(WhereNats::Ours).map_err(|_| {
+    let address: SocketAddr = text.parse().map_err(|_| {
         String::from("expected an address like 127.0.0.1:4222, or a URL like nats://host:4222")
-    })
+    })?;
+    if !address.ip().is_loopback() {
+        return Err(String::from(
+            "our nats-server lets everybody in who reaches it, so it listens on this machine alone; for others run a nats-server yourself and give its URL: nats://host:4222",
+        ));
+    }
+    Ok(WhereNats::Ours(address))
 }
 
 pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
@@ -90,5 +97,15 @@ mod tests {
             Ok(WhereNats::At("nats://a:1,nats://b:1".into()))
         );
         assert!(where_nats_is("4222").is_err());
+    }
+
+    #[test]
+    fn our_nats_listens_on_loopback_alone() {
+        for elsewhere in ["0.0.0.0:4222", "192.0.2.1:4222", "[::]:0"] {
+            let refused = where_nats_is(elsewhere).unwrap_err();
+            assert!(refused.contains("nats://host:4222"), "{refused}");
+        }
+        assert!(where_nats_is("[::1]:4222").is_ok());
+        assert!(where_nats_is("nats://192.0.2.1:4222").is_ok());
     }
 }

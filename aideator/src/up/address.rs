@@ -8,7 +8,8 @@ pub(crate) struct Candidates(Vec<SocketAddr>);
 
 impl Candidates {
     /// A given address is taken as it is, or not at all; its port 0 means any, best that of last time.
-    /// Without one it is that of last time, the usual one, or any.
+    /// Without one it is that of last time, the usual one, or any, all on loopback: nothing listens
+    /// to other machines unasked.
     pub(crate) fn new(
         given: Option<SocketAddr>,
         stored: Option<SocketAddr>,
@@ -21,7 +22,11 @@ impl Candidates {
                 .into_iter()
                 .chain([given])
                 .collect(),
-            None => stored.into_iter().chain([usual, any()]).collect(),
+            None => stored
+                .filter(|stored| stored.ip().is_loopback())
+                .into_iter()
+                .chain([usual, any()])
+                .collect(),
         };
         Self(list)
     }
@@ -92,6 +97,22 @@ mod tests {
         assert_eq!(
             of(None, Some("127.0.0.1:4222")),
             ["127.0.0.1:4222", "127.0.0.1:0"]
+        );
+    }
+
+    #[test]
+    fn an_address_for_other_machines_is_not_taken_again_unasked() {
+        for stored in ["0.0.0.0:8", "192.0.2.1:8", "[::]:8"] {
+            assert_eq!(
+                of(None, Some(stored)),
+                ["127.0.0.1:4222", "127.0.0.1:0"],
+                "{stored}"
+            );
+        }
+        assert_eq!(of(None, Some("[::1]:8"))[0], "[::1]:8");
+        assert_eq!(
+            of(Some("0.0.0.0:0"), Some("0.0.0.0:8")),
+            ["0.0.0.0:8", "0.0.0.0:0"]
         );
     }
 
