@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use aideator_bus::Error as Bus;
 use aideator_contract::Reason;
 
 use crate::api::Problem;
@@ -120,7 +121,12 @@ impl Error {
             | Self::PartRuns { .. }
             | Self::Taken { .. } => Exit::Refused,
             Self::Problem(problem) if problem.is_ours() => Exit::Refused,
-            Self::Unreachable { .. } | Self::NotRunning { .. } => Exit::Unreachable,
+            Self::Bus(Bus::Service {
+                code: 400..=499, ..
+            }) => Exit::Refused,
+            Self::Unreachable { .. }
+            | Self::NotRunning { .. }
+            | Self::Bus(Bus::Connect { .. } | Bus::Unreachable { .. }) => Exit::Unreachable,
             // Who reads our output has seen enough (`| head`).
             Self::Terminal(_, error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
             Self::Problem(_)
@@ -191,5 +197,25 @@ mod tests {
             why: "refused".into(),
         };
         assert_eq!(away.exit(), Exit::Unreachable);
+    }
+
+    #[test]
+    fn over_nats_it_does_so_too() {
+        let unanswered = Bus::Unreachable {
+            doing: "asking".into(),
+            away: aideator_bus::Away::NoResponders,
+        };
+        assert_eq!(Error::from(unanswered).exit(), Exit::Unreachable);
+        for (code, exit) in [
+            (400, Exit::Refused),
+            (499, Exit::Refused),
+            (500, Exit::Failed),
+        ] {
+            let answer = Bus::Service {
+                code,
+                text: "no".into(),
+            };
+            assert_eq!(Error::from(answer).exit(), exit);
+        }
     }
 }
