@@ -49,10 +49,45 @@ pub(super) fn block(need: &Need, http: SocketAddr, paint: Paint) -> String {
             ),
         ));
     }
+    if need.edge.token.is_some() {
+        text.push_str(&row(
+            "",
+            &format!("a browser comes in by http://{http}/?token=… (the secret of --token)"),
+        ));
+    }
     text.push_str(&row("try", "aideator run -n 3 \"What is an idea?\""));
     text.push_str(&format!(
         "\n  {}\n",
         paint.tone(Tone::Bold, &format!("http://{http}"))
     ));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::model::choose;
+    use super::*;
+    use crate::folder::Folder;
+
+    #[test]
+    fn with_a_token_it_says_how_a_browser_comes_in_and_keeps_the_secret() {
+        let secret = "0123456789abcdef";
+        let mut need = Need {
+            folder: Folder::at(Some(std::path::Path::new("/data"))).unwrap(),
+            nats_url: "nats://127.0.0.1:1".into(),
+            http: None,
+            edge: aideator_edge::Config::default(),
+            choice: choose(Some("m"), |_| None, false),
+            allow_exec: false,
+            max_running: 1,
+            declared: aideator_bus::Declared::default(),
+            environment: Vec::new(),
+        };
+        let said = |need: &Need| block(need, ([127, 0, 0, 1], 7780).into(), Paint::NEVER);
+        assert!(!said(&need).contains("token"));
+        need.edge.token = Some(secret.parse().unwrap());
+        let open = said(&need);
+        assert!(open.contains("http://127.0.0.1:7780/?token=…"), "{open}");
+        assert!(!open.contains(secret), "{open}");
+    }
 }
