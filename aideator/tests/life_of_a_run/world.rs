@@ -188,7 +188,8 @@ impl World {
         self.truth.borrow_mut().stored(&stored);
         for tail in self.tails.borrow_mut().values_mut() {
             let of_run = stored.subject.split('.').nth(2) == Some(tail.run.as_str());
-            if of_run && !self.fault(10.0) {
+            // At most once, and nobody is told: not in fair weather either.
+            if of_run && !self.chance(10.0) {
                 tail.waiting.push_back((stored.clone(), previous));
             }
         }
