@@ -35,9 +35,9 @@ pub enum Error {
         #[source]
         source: serde_json::Error,
     },
-    /// A run without the message that accepted it.
-    #[error("the spec of run {0} is not on its state log")]
-    NoSpec(aideator_contract::RunId),
+    /// A replica that answered does not have what the leader has.
+    #[error("the state log of run {0} is behind on the replica that was asked")]
+    Lags(aideator_contract::RunId),
     /// A credential could not be read or minted.
     #[error("can't make the credential of an agent")]
     Credentials(#[from] CredentialsError),
@@ -54,9 +54,8 @@ impl Error {
         match self {
             Self::Bus { source, .. } => source.is_transient(),
             Self::Append { source, .. } => source.is_transient(),
-            Self::Malformed { .. } | Self::NoSpec(_) | Self::Credentials(_) | Self::Config(_) => {
-                false
-            }
+            Self::Lags(_) => true,
+            Self::Malformed { .. } | Self::Credentials(_) | Self::Config(_) => false,
         }
     }
 }

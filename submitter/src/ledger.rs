@@ -102,10 +102,11 @@ impl Ledger {
         Ok(Left { last_word, out })
     }
 
-    /// The spec a run was accepted with: on its state log, behind any rejection.
-    pub(crate) async fn spec(&self, run: &RunId) -> Result<RunSpec, Error> {
+    /// The spec a run was accepted with: on its state log, behind any rejection. `None`: that
+    /// message is gone, as the last one known shows.
+    pub(crate) async fn spec(&self, run: &RunId, known: &Known) -> Result<Option<RunSpec>, Error> {
         let subject = Subject::state(run);
-        let mut from = 1;
+        let (mut from, mut seen) = (1, 0);
         loop {
             let page = self
                 .bus
@@ -121,11 +122,15 @@ impl Ledger {
             for stored in &page.messages {
                 let message: StateMessage = parse(subject.as_str(), &stored.payload)?;
                 if let Change::Accepted { spec } = message.change {
-                    return Ok(*spec);
+                    return Ok(Some(*spec));
                 }
+                seen = stored.sequence;
+            }
+            if seen >= known.sequence {
+                return Ok(None);
             }
             if page.pending == 0 || page.messages.is_empty() {
-                return Err(Error::NoSpec(run.clone()));
+                return Err(Error::Lags(run.clone()));
             }
             from = page.next;
         }

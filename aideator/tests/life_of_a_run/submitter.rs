@@ -179,6 +179,7 @@ async fn decide_command(
             last: last.as_ref(),
             fences: &fences,
             opened,
+            spec: true,
             room: true,
             buried,
             at: world.now(),

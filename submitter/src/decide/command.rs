@@ -53,6 +53,8 @@ pub struct View<'a> {
     pub fences: &'a [Option<Fence>],
     /// The open key was put while this command was in hand, and nothing was written since.
     pub opened: bool,
+    /// What the run was asked is still stored. Only a retry needs it.
+    pub spec: bool,
     /// The queue has room for one more.
     pub room: bool,
     /// Its dead letter is stored: now, or when it was in hand before.
@@ -133,6 +135,7 @@ fn retry(view: &View<'_>, known: &Known, request: &RetryRequest) -> Step {
         .retried(request.variation, view.sequence, view.at)
     {
         Err(unmoved) => Step::Bury(refusal(&request.run_id, &unmoved)),
+        Ok(_) if !view.spec => Step::Bury(super::launch::forgotten(&request.run_id)),
         Ok(_) if !view.room => Step::Bury(super::schedule::queue_full()),
         Ok(_) if !view.opened => Step::Open,
         Ok(next) => write(view, known, next),

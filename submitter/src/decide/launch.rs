@@ -4,7 +4,7 @@ use aideator_contract::attempt::{AttemptEvent, Cause, verdict};
 use aideator_contract::report::Done;
 use aideator_contract::summary::{Ending, Move};
 use aideator_contract::{
-    Attempt, AttemptRecord, Reason, RunId, State, Timestamp, Variation, VariationSummary,
+    Attempt, AttemptRecord, Code, Reason, RunId, State, Timestamp, Variation, VariationSummary,
 };
 
 use super::{Fence, Known, Write, behind};
@@ -39,7 +39,7 @@ pub enum Launched<'a> {
     Yes,
     /// Something outside holds it back; it is to be asked again later.
     Held(&'a Reason),
-    /// It can't be launched.
+    /// It can't be launched, or not even opened.
     Never(&'a Reason),
 }
 
@@ -81,7 +81,10 @@ pub fn next(view: &View<'_>) -> Option<Step> {
     let now = waiting(view)?;
     let Some(fence) = view.fence.filter(|f| f.record.attempt >= view.attempt) else {
         let after = behind(view.fence);
-        return Some(Step::Open { after });
+        return Some(match view.launched {
+            Launched::Never(reason) => not_started(view, after, reason),
+            Launched::No | Launched::Yes | Launched::Held(_) => Step::Open { after },
+        });
     };
     if fence.record.attempt > view.attempt {
         return None;
@@ -95,14 +98,27 @@ pub fn next(view: &View<'_>) -> Option<Step> {
         (AttemptEvent::Opened { .. }, Launched::Yes) => moved(view, State::Scheduling, None, None),
         (AttemptEvent::Opened { .. }, Launched::Held(reason)) => held(view, now, reason),
         (AttemptEvent::Opened { .. }, Launched::Never(reason)) => {
-            let reason = reason.clone();
-            let cause = Cause::NotStarted { reason };
-            Some(Step::Close {
-                after: fence.sequence,
-                record: AttemptRecord::closed(view.attempt, cause, view.at),
-            })
+            Some(not_started(view, fence.sequence, reason))
         }
     }
+}
+
+fn not_started(view: &View<'_>, after: u64, reason: &Reason) -> Step {
+    let reason = reason.clone();
+    let cause = Cause::NotStarted { reason };
+    Step::Close {
+        after,
+        record: AttemptRecord::closed(view.attempt, cause, view.at),
+    }
+}
+
+/// The reason of an attempt, or of a retry, of a run whose request has expired.
+#[must_use]
+pub fn forgotten(run: &RunId) -> Reason {
+    Reason::new(
+        Code::UnknownRun,
+        format!("what run {run} was asked is no longer stored; start a new run"),
+    )
 }
 
 /// Whether the attempt is still the one that waits: if there is no step, it is stuck.

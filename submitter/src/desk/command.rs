@@ -80,6 +80,10 @@ impl Hand<'_> {
             (Some(known), Command::Cancel(_)) => self.fences(run, known).await?,
             _ => Vec::new(),
         };
+        let spec = match (&last, command) {
+            (Some(known), Command::Retry(_)) => ledger.spec(run, known).await?.is_some(),
+            _ => true,
+        };
         let room = self.desk.ledger.board().reserve(1, self.desk.queued);
         let view = View {
             command,
@@ -90,6 +94,7 @@ impl Hand<'_> {
             last: last.as_ref(),
             fences: &fences,
             opened: self.opened,
+            spec,
             room: room.is_some(),
             buried: self.buried,
             at: now(),

@@ -73,7 +73,11 @@ impl<L: Launcher> Pad<L> {
             return Ok(if waits { Stepped::Stuck } else { Stepped::Over });
         };
         match step {
-            Step::Open { after } => self.open(name, &last, output, after).await?,
+            Step::Open { after } => {
+                if let Err(never) = self.open(name, &last, output, after).await? {
+                    progress.said = Said::Never(never);
+                }
+            }
             Step::Launch => {
                 if let Some(fence) = &fence {
                     progress.said = self.ask(name, fence).await?;
@@ -92,23 +96,25 @@ impl<L: Launcher> Pad<L> {
         Ok(Stepped::On)
     }
 
+    /// Opens the attempt with its spec, or says why there is none.
     async fn open(
         &self,
         name: &AttemptName,
         last: &Known,
         output: u64,
         after: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<Result<(), Reason>, Error> {
         let run = &name.run;
-        let spec = self.ledger.spec(run).await?;
-        let spec = spec.attempt(run, name.variation, name.attempt, output);
+        let spec = self.ledger.spec(run, last).await?;
+        let spec = spec.and_then(|s| s.attempt(run, name.variation, name.attempt, output));
         let Some(spec) = spec else {
-            tracing::error!(%run, sequence = last.sequence, "the summary has more variations than the spec");
-            return Err(Error::NoSpec(run.clone()));
+            let reason = launch::forgotten(run);
+            tracing::warn!(%run, %reason, "an attempt can't be opened");
+            return Ok(Err(reason));
         };
         let record = AttemptRecord::opened(spec, now());
         let stored = self.ledger.record(run, name.variation, after, &record);
-        stored.await.map(|_| ())
+        stored.await.map(|_| Ok(()))
     }
 
     async fn ask(&self, name: &AttemptName, fence: &Fence) -> Result<Said, Error> {

@@ -22,6 +22,7 @@ fn view<'a>(
         last,
         fences,
         opened: false,
+        spec: true,
         room: true,
         buried: false,
         at: at(9),
@@ -211,6 +212,11 @@ fn a_retry_of_what_has_not_ended_or_is_not_there_or_finds_no_room_is_refused() {
         ..view(&command, Some(&over), &[])
     };
     assert_eq!(code(&next(&full)), Some(Code::QueueFull));
+    let expired = View {
+        spec: false,
+        ..view(&command, Some(&over), &[])
+    };
+    assert_eq!(code(&next(&expired)), Some(Code::UnknownRun));
 }
 
 #[test]

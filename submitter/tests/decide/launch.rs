@@ -103,6 +103,19 @@ fn what_can_not_be_launched_is_closed_before_it_has_failed() {
 }
 
 #[test]
+fn what_can_not_be_opened_is_closed_behind_what_was_before() {
+    let queued = known(20, summary(1));
+    let why = reason(Code::UnknownRun);
+    let step = decide(&queued, None, Launched::Never(&why), None);
+    let Some(Step::Close { after: 0, record }) = step else {
+        panic!("{step:?}");
+    };
+    assert_eq!(record.attempt, attempt(1));
+    let cause = Cause::NotStarted { reason: why };
+    assert_eq!(record.event, AttemptEvent::Closed { cause });
+}
+
+#[test]
 fn the_last_word_of_an_attempt_counts_above_the_launcher_s() {
     let queued = known(20, summary(1));
     let shut = closed(

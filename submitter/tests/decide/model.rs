@@ -228,6 +228,7 @@ impl CommandHand {
                 last: world.last(),
                 fences: &fences,
                 opened: self.opened,
+                spec: true,
                 room: true,
                 buried: self.buried,
                 at: NOW,

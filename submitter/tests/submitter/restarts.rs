@@ -143,6 +143,27 @@ async fn an_older_state_that_comes_again_after_a_restart_takes_no_place() {
     scene.states("a", &[State::Scheduling]).await;
 }
 
+#[tokio::test]
+async fn what_waits_while_its_request_expires_ends_and_leaves_its_place() {
+    let mut scene = Scene::without_submitter().await;
+    scene.settings.limits.running = 1;
+    scene.bus.open_runs().put(&id("old")).await.unwrap();
+    told(&scene, "old", Change::Noted, accepted().0).await;
+    scene.start().await;
+    let state = scene.states("old", &[State::Failed]).await;
+    let reason = state.summary.variations[0].reason.clone().unwrap();
+    assert_eq!(reason.code, Code::UnknownRun);
+    scene
+        .send(Command::Run, r#"{"run_id":"a","prompt":"p"}"#)
+        .await;
+    scene.states("a", &[State::Scheduling]).await;
+    let sequence = scene
+        .send(Command::Retry, r#"{"run_id":"old","variation":0}"#)
+        .await;
+    let letter = scene.letter(sequence).await;
+    assert_eq!(letter.reason.code, Code::UnknownRun);
+}
+
 fn accepted() -> (Summary, RunSpec) {
     let spec = RunSpec {
         prompt: "p".into(),
