@@ -64,9 +64,11 @@ impl Rpc {
             .validate(&self.installation)
             .map_err(|r| refusal(&r))?;
         let run = valid.run_id.unwrap_or_else(|| name(question));
-        let known = self.ledger.state(&run).await.map_err(|_| away())?;
+        let sha = request.sha256();
+        let known = self.ledger.state(&run).await.map_err(|_| away(&run))?;
+        let before = known.as_ref().map_or(0, |k| k.sequence);
         if let Some(known) = known.filter(|k| k.summary().status != Status::Rejected) {
-            return if known.summary().request_sha256 == request.sha256() {
+            return if known.summary().request_sha256 == sha {
                 Ok(run)
             } else {
                 let words = format!("the run {run} exists with another request");
@@ -74,8 +76,9 @@ impl Rpc {
             };
         }
         request.run_id = Some(run.to_string());
+        let id = message_id(&run, before, &sha);
         let append = Append {
-            msg_id: question.msg_id.as_deref(),
+            msg_id: Some(&id),
             ..Append::default()
         };
         let stored = self
@@ -92,7 +95,7 @@ impl Rpc {
             }
             Err(error) => {
                 tracing::warn!(%run, %error, "a request could not be stored");
-                Err(away())
+                Err(away(&run))
             }
         }
     }
@@ -104,6 +107,12 @@ fn name(question: &Question) -> RunId {
         Some(key) => RunId::from_key(key),
         None => RunId::from_sequence(rand::random::<u64>() >> 16, now()),
     }
+}
+
+/// The name of the message that asks for a run whose state log ends at `before`. Another request is
+/// another message, and a rejected id may be used again.
+fn message_id(run: &RunId, before: u64, sha256: &str) -> String {
+    format!("{run}.{before}.{sha256}")
 }
 
 fn refusal(reason: &Reason) -> Refusal {
@@ -118,8 +127,10 @@ fn refusal(reason: &Reason) -> Refusal {
     }
 }
 
-fn away() -> Refusal {
-    let words = "the request could not be stored; ask again with the same run_id";
+fn away(run: &RunId) -> Refusal {
+    let words = format!(
+        "it is not known whether the request is stored; ask again with the run_id {run}, and it is stored once"
+    );
     let reason = Reason::new(Code::Internal, words);
     Refusal {
         code: 503,
@@ -129,4 +140,24 @@ fn away() -> Refusal {
 
 fn json(value: &impl serde::Serialize) -> Bytes {
     Bytes::from(serde_json::to_vec(value).expect("contract types always serialize"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_the_same_only_for_the_same_request_after_the_same_decision() {
+        let run: RunId = "mine".parse().unwrap();
+        assert_eq!(message_id(&run, 0, "a"), message_id(&run, 0, "a"));
+        assert_ne!(message_id(&run, 0, "a"), message_id(&run, 0, "b"));
+        assert_ne!(message_id(&run, 0, "a"), message_id(&run, 7, "a"));
+    }
+
+    #[test]
+    fn who_could_not_be_served_is_told_the_id_to_ask_again_with() {
+        let refusal = away(&"generated-1".parse().unwrap());
+        assert_eq!(refusal.code, 503);
+        assert!(refusal.text.contains("generated-1"));
+    }
 }
