@@ -138,8 +138,14 @@ impl<L: Launcher> Dispatcher<L> {
     }
 
     async fn tell(&self, turn: &Turn, reason: &Reason) -> Result<(), Error> {
-        let Some(known) = self.pad.ledger.state(&turn.run).await? else {
-            return Ok(());
+        let known = match self.pad.ledger.state(&turn.run).await {
+            Ok(Some(known)) => known,
+            Ok(None) => return Ok(()),
+            Err(Error::Malformed { subject, source }) => {
+                tracing::error!(subject, %source, "a run's state can't be read; the others go on");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
         };
         let Some(write) = schedule::told(&known, turn, reason, now()) else {
             return Ok(());

@@ -199,9 +199,16 @@ async fn take_up_run(ledger: &Ledger, run: RunId, revision: u64) -> Result<(), E
 }
 
 async fn take_up_attempt(ledger: &Ledger, run: RunId, variation: Variation) -> Result<(), Error> {
-    if let Some(fence) = ledger.fence(&run, variation).await? {
-        let attempt = fence.record.attempt;
-        ledger.board().opened(&run, variation, attempt);
+    match ledger.fence(&run, variation).await {
+        Ok(Some(fence)) => {
+            let attempt = fence.record.attempt;
+            ledger.board().opened(&run, variation, attempt);
+        }
+        Ok(None) => {}
+        Err(Error::Malformed { subject, source }) => {
+            tracing::error!(subject, %source, "an attempt can't be read; it is left alone");
+        }
+        Err(error) => return Err(error),
     }
     Ok(())
 }

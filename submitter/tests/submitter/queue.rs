@@ -151,3 +151,35 @@ async fn what_can_not_be_launched_has_failed_with_the_reason() {
     let state = scene.states("a", &[State::Failed]).await;
     assert_eq!(state.summary.variations[0].reason, Some(reason));
 }
+
+#[tokio::test]
+async fn a_state_that_can_t_be_read_keeps_no_other_run_from_being_told_why_it_waits() {
+    let mut scene = Scene::without_submitter().await;
+    scene.settings.limits.running = 2;
+    scene.settings.limits.per_requester = 1;
+    scene.start().await;
+    let ask = async |run: &str, requester: &str| {
+        let request = format!(r#"{{"run_id":"{run}","prompt":"p","requester":"{requester}"}}"#);
+        scene.send(Command::Run, &request).await;
+    };
+    let waits = async |run: &str, code: Code| {
+        until(async || {
+            let last = scene.state(run).await?.summary.variations[0].clone();
+            (last.reason?.code == code).then_some(())
+        })
+        .await;
+    };
+    ask("a", "one").await;
+    scene.states("a", &[State::Scheduling]).await;
+    ask("odd", "one").await;
+    waits("odd", Code::RequesterLimit).await;
+    let nonsense = Bytes::from_static(b"nonsense");
+    let subject = Subject::state(&id("odd"));
+    let stored = scene.bus.append(&subject, nonsense, Append::default());
+    stored.await.unwrap();
+    // From here on it would be told that all places are taken.
+    ask("b", "two").await;
+    scene.states("b", &[State::Scheduling]).await;
+    ask("c", "three").await;
+    waits("c", Code::Waiting).await;
+}

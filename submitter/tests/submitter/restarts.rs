@@ -164,6 +164,23 @@ async fn what_waits_while_its_request_expires_ends_and_leaves_its_place() {
     assert_eq!(letter.reason.code, Code::UnknownRun);
 }
 
+#[tokio::test]
+async fn an_attempt_that_can_t_be_read_stops_no_other_run() {
+    let mut scene = Scene::without_submitter().await;
+    let (summary, spec) = accepted();
+    for run in ["odd", "a"] {
+        let spec = Box::new(spec.clone());
+        scene.bus.open_runs().put(&id(run)).await.unwrap();
+        told(&scene, run, Change::Accepted { spec }, summary.clone()).await;
+    }
+    let subject = Subject::attempt(&id("odd"), variation(0));
+    let nonsense = Bytes::from_static(b"nonsense");
+    let stored = scene.bus.append(&subject, nonsense, Append::default());
+    stored.await.unwrap();
+    scene.start().await;
+    scene.states("a", &[State::Scheduling]).await;
+}
+
 fn accepted() -> (Summary, RunSpec) {
     let spec = RunSpec {
         prompt: "p".into(),
