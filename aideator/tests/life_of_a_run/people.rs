@@ -22,11 +22,22 @@ pub(crate) enum Wanted {
 
 /// Whether every run request before `sequence` is decided.
 pub(crate) fn settled(world: &World, sequence: u64) -> bool {
+    decided(world, sequence, |wanted| {
+        matches!(wanted, Wanted::Run { .. })
+    })
+}
+
+/// Whether every retry before `sequence` is decided.
+pub(crate) fn retried(world: &World, sequence: u64) -> bool {
+    decided(world, sequence, |wanted| {
+        matches!(wanted, Wanted::Command(Command::Retry(_)))
+    })
+}
+
+fn decided(world: &World, sequence: u64, which: impl Fn(&Wanted) -> bool) -> bool {
     let requests = world.requests.borrow();
     let before = requests.iter().take(usize::try_from(sequence).unwrap());
-    before
-        .filter(|r| matches!(r.wanted, Wanted::Run { .. }))
-        .all(|r| r.acked)
+    before.filter(|r| which(&r.wanted)).all(|r| r.acked)
 }
 
 /// The spec of a request (the model has no repositories, so that nothing can be wrong with one).

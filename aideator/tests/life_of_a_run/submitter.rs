@@ -163,6 +163,7 @@ async fn decide_command(
     let mut buried = redelivered && is_buried(world, sequence).await;
     loop {
         let settled = people::settled(world, sequence);
+        let retried = people::retried(world, sequence);
         let last = known(world, run).await;
         let mut fences = Vec::new();
         if let (Some(known), Command::Cancel(_)) = (&last, command) {
@@ -176,6 +177,7 @@ async fn decide_command(
             again,
             acted,
             settled,
+            retried,
             last: last.as_ref(),
             fences: &fences,
             opened,

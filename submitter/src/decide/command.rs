@@ -46,6 +46,9 @@ pub struct View<'a> {
     pub acted: bool,
     /// Every run request that was stored before it is decided. To be read before `last`.
     pub settled: bool,
+    /// Every retry that was stored before it is decided. To be read before `last`; only a cancel
+    /// needs it.
+    pub retried: bool,
     /// The last message on the run's `.state`, read from the leader.
     pub last: Option<&'a Known>,
     /// The last message on `.attempt` of each variation, read from the leader after `last`.
@@ -66,7 +69,7 @@ pub struct View<'a> {
 /// One step.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// The run may still come: look again later.
+    /// The run, or an attempt that a cancel is to stop, may still come: look again later.
     Wait,
     /// Put the run's open key.
     Open,
@@ -158,6 +161,9 @@ fn cancel(view: &View<'_>, known: &Known, request: &CancelRequest) -> Step {
         !v.state.is_terminal() && v.queued < view.sequence
     };
     if targets.iter().filter(live).count() == 0 {
+        if !view.retried {
+            return Step::Wait;
+        }
         let cancelled = targets.iter().any(|(_, v)| v.state == State::Cancelled);
         return if view.acted || (view.again && cancelled) {
             Step::Done
@@ -171,12 +177,15 @@ fn cancel(view: &View<'_>, known: &Known, request: &CancelRequest) -> Step {
         .filter(live)
         .filter_map(|(variation, now)| stop(view, *variation, now, why));
     let Some(step) = steps.next() else {
+        if !view.retried {
+            return Step::Wait;
+        }
         return match summary.noted(view.sequence, view.at) {
             Ok(next) => write(view, known, next),
             Err(_) => Step::Done,
         };
     };
-    let last = steps.next().is_none();
+    let last = steps.next().is_none() && view.retried;
     match step {
         Stop::Close(variation, record) => Step::Close {
             variation,

@@ -69,12 +69,12 @@ impl Hand<'_> {
         self.look_back().await?;
         let ledger = &self.desk.ledger;
         let run = command.run();
-        // Before the state: a run that was accepted meanwhile is seen there.
-        let floor = ledger
-            .bus()
-            .consumer_ack_floor(REQUESTS_STREAM, durable::SUBMITTER_RUN)
-            .await
-            .map_err(doing("ask how far requests are decided"))?;
+        // Before the state: what was accepted or queued meanwhile is seen there.
+        let settled = self.decided(durable::SUBMITTER_RUN).await?;
+        let retried = match command {
+            Command::Cancel(_) => self.decided(durable::SUBMITTER_RETRY).await?,
+            Command::Retry(_) | Command::Pick(_) => true,
+        };
         let last = ledger.state(run).await?;
         let fences = match (&last, command) {
             (Some(known), Command::Cancel(_)) => self.fences(run, known).await?,
@@ -90,7 +90,8 @@ impl Hand<'_> {
             sequence: self.stored.sequence,
             again: self.again,
             acted: self.acted,
-            settled: floor >= self.stored.sequence,
+            settled,
+            retried,
             last: last.as_ref(),
             fences: &fences,
             opened: self.opened,
@@ -123,6 +124,14 @@ impl Hand<'_> {
             Step::Done => return Ok(Some(Ending::Settled)),
         }
         Ok(None)
+    }
+
+    /// Whether what this consumer delivers is decided as far as it was stored before this command.
+    async fn decided(&self, durable: &str) -> Result<bool, Error> {
+        let bus = self.desk.ledger.bus();
+        let floor = bus.consumer_ack_floor(REQUESTS_STREAM, durable).await;
+        let floor = floor.map_err(doing("ask how far commands are decided"))?;
+        Ok(floor >= self.stored.sequence)
     }
 
     async fn fences(&self, run: &RunId, known: &Known) -> Result<Vec<Option<Fence>>, Error> {

@@ -19,6 +19,7 @@ fn view<'a>(
         again: false,
         acted: false,
         settled: true,
+        retried: true,
         last,
         fences,
         opened: false,
@@ -147,6 +148,43 @@ fn a_cancel_of_what_has_ended_is_refused() {
     }
     let step = next(&view(&cancel(Some(4)), Some(&over), &[]));
     assert_eq!(code(&step), Some(Code::UnknownVariation));
+}
+
+#[test]
+fn a_cancel_waits_for_the_retries_before_it_when_nothing_is_left_to_stop() {
+    let over = known(20, moved(&summary(1), 0, State::Failed));
+    let command = cancel(None);
+    let early = View {
+        retried: false,
+        ..view(&command, Some(&over), &[])
+    };
+    assert_eq!(next(&early), Step::Wait);
+    let (queued, _) = over
+        .summary()
+        .retried(variation(0), SEQUENCE - 1, at(2))
+        .unwrap();
+    let queued = known(21, queued);
+    let step = next(&view(&command, Some(&queued), &[None]));
+    assert!(matches!(step, Step::Close { .. }), "{step:?}");
+}
+
+#[test]
+fn a_cancel_is_applied_only_when_the_retries_before_it_are_decided() {
+    let ended = moved(&summary(2), 1, State::Failed);
+    let first = known(20, moved(&ended, 0, State::Running));
+    let command = cancel(None);
+    let early = |known| View {
+        retried: false,
+        ..view(&command, Some(known), &[])
+    };
+    let (_, _, stopping) = written(next(&early(&first)));
+    assert_eq!(stopping.variations[0].state, State::Cancelling);
+    assert!(!stopping.has_applied(SEQUENCE));
+    let second = known(21, stopping);
+    assert_eq!(next(&early(&second)), Step::Wait);
+    let (_, change, noted) = written(next(&view(&command, Some(&second), &[])));
+    assert_eq!(change, Change::Noted);
+    assert!(noted.has_applied(SEQUENCE));
 }
 
 #[test]

@@ -29,6 +29,8 @@ struct World {
     fences: [Vec<Fence>; VARIATIONS],
     key: Option<u64>,
     dead: BTreeMap<u64, Code>,
+    /// Retries that are acknowledged.
+    retried: BTreeSet<u64>,
     launched: BTreeSet<(usize, Attempt)>,
 }
 
@@ -46,6 +48,12 @@ impl World {
     fn is_settled(&self) -> bool {
         let accepted = |k: &Known| k.summary().status != Status::Rejected;
         self.states.iter().any(accepted)
+    }
+
+    /// Whether the retries before a command are decided.
+    fn is_retried(&self, sequence: u64) -> bool {
+        let mut before = RETRIES.iter().filter(|retry| **retry < sequence);
+        before.all(|retry| self.retried.contains(retry))
     }
 
     fn write(&mut self, after: u64, message: StateMessage) -> bool {
@@ -225,6 +233,7 @@ impl CommandHand {
                 again: self.again,
                 acted: self.acted,
                 settled: world.is_settled(),
+                retried: world.is_retried(self.sequence),
                 last: world.last(),
                 fences: &fences,
                 opened: self.opened,
@@ -236,8 +245,8 @@ impl CommandHand {
             return true;
         };
         match step {
-            // Meanwhile the run may have come.
-            command::Step::Wait => return world.is_settled(),
+            // Meanwhile the run, or its next attempt, may have come.
+            command::Step::Wait => return world.is_settled() && world.is_retried(self.sequence),
             command::Step::Open => {
                 world.key = Some(world.next());
                 self.opened = true;
@@ -257,7 +266,10 @@ impl CommandHand {
                 world.dead.insert(self.sequence, reason.code);
                 self.buried = true;
             }
-            command::Step::Done => self.acked = true,
+            command::Step::Done => {
+                self.acked = true;
+                world.retried.insert(self.sequence);
+            }
         }
         true
     }
@@ -412,7 +424,7 @@ fn command_hand(sequence: u64, command: command::Command) -> Hand {
     })
 }
 
-const RETRIES: u64 = 2;
+const RETRIES: [u64; 2] = [1006, 1009];
 
 fn hands() -> Vec<Hand> {
     let good = || Ok(spec(VARIATIONS));
@@ -441,10 +453,10 @@ fn hands() -> Vec<Hand> {
         request_hand(1003, "one", good()),
         request_hand(1004, "two", good()),
         command_hand(1005, cancel(Some(variation(0)))),
-        command_hand(1006, retry()),
+        command_hand(RETRIES[0], retry()),
         command_hand(1007, cancel(None)),
         command_hand(1008, pick),
-        command_hand(1009, retry()),
+        command_hand(RETRIES[1], retry()),
     ];
     // The same request in the hands of two submitters at once.
     hands.push(request_hand(1002, "one", good()));
@@ -498,8 +510,8 @@ fn check(world: &World, hands: &[Hand]) {
         }
     }
     let retried = |k: &&Known| matches!(k.message.change, Change::Moved { from, to: State::Queued, .. } if from.is_terminal());
-    let retries = world.states.iter().filter(retried).count() as u64;
-    assert!(retries <= RETRIES, "a retry is applied twice");
+    let retries = world.states.iter().filter(retried).count();
+    assert!(retries <= RETRIES.len(), "a retry is applied twice");
     assert!(last.pick.is_some());
 }
 
