@@ -16,10 +16,10 @@ use futures::future::join_all;
 use tokio::task::{self, JoinError, JoinSet};
 use tokio::time::{Instant, timeout};
 
+use crate::clearing::Clearing;
 use crate::decide::Limits;
 use crate::error::{Error, Remedy};
 use crate::observe::{Observation, Observer};
-use crate::read::is_closed;
 use crate::settle::{Settled, settle};
 
 /// Runs settled at once.
@@ -44,8 +44,7 @@ pub(crate) struct Engine<O> {
     due: VecDeque<RunId>,
     settling: JoinSet<Done>,
     settlers: HashMap<task::Id, RunId>,
-    /// Attempts that have ended, whose folders are not cleared yet.
-    clearing: BTreeSet<AttemptName>,
+    clearing: Clearing,
 }
 
 /// A run that was settled, or was not: then its messages are still in hand.
@@ -87,16 +86,16 @@ impl Tracked {
 }
 
 impl<O: Observer> Engine<O> {
-    pub(crate) fn new(bus: Bus, observer: O, limits: Limits) -> Self {
+    pub(crate) fn new(bus: Bus, observer: Arc<O>, limits: Limits) -> Self {
         Self {
             bus,
-            observer: Arc::new(observer),
+            observer,
             limits,
             runs: HashMap::new(),
             due: VecDeque::new(),
             settling: JoinSet::new(),
             settlers: HashMap::new(),
-            clearing: BTreeSet::new(),
+            clearing: Clearing::default(),
         }
     }
 
@@ -159,14 +158,9 @@ impl<O: Observer> Engine<O> {
         }
     }
 
-    /// Finds the attempts that ended before this process began and were not cleared.
-    pub(crate) async fn remember_leftovers(&mut self) -> Result<(), Error> {
-        for name in self.observer.leftovers().await {
-            if is_closed(&self.bus, &name).await? {
-                self.clearing.insert(name);
-            }
-        }
-        Ok(())
+    /// Takes note of attempts whose folders are to be cleared.
+    pub(crate) fn clear_later(&mut self, names: Vec<AttemptName>) {
+        self.clearing.add(names);
     }
 
     fn names(&self) -> impl Iterator<Item = AttemptName> + '_ {
@@ -252,7 +246,7 @@ impl<O: Observer> Engine<O> {
             None => {}
             Some(Ok(settled)) => {
                 tracked.sequence = settled.sequence;
-                self.clearing.extend(settled.ended);
+                self.clearing.add(settled.ended);
                 let idle = settled.active.is_empty();
                 let rest = if idle { WAITING } else { ACTIVE };
                 tracked.failures = 0;
@@ -278,14 +272,16 @@ impl<O: Observer> Engine<O> {
 
     async fn clear(&mut self) {
         let active: BTreeSet<AttemptName> = self.names().collect();
-        let over = self.clearing.iter().filter(|name| {
+        let over = self.clearing.due(Instant::now()).filter(|name| {
             let tracked = self.runs.get(&name.run);
             !active.contains(name) && tracked.is_none_or(|t| !t.busy && !t.queued)
         });
         let names: Vec<AttemptName> = over.cloned().collect();
         for name in names {
             if self.observer.clear(name.clone()).await {
-                self.clearing.remove(&name);
+                self.clearing.done(&name);
+            } else {
+                self.clearing.failed(&name, Instant::now());
             }
         }
     }

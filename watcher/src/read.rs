@@ -8,7 +8,7 @@ use aideator_contract::local::AttemptName;
 use aideator_contract::report::Report;
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{
-    AttemptRecord, Change, ReportMessage, RunId, RunSpec, StateMessage, Subject, Timestamp,
+    AttemptRecord, Change, ReportMessage, RunId, RunSpec, StateMessage, Status, Subject, Timestamp,
     VERSION, Variation, VariationSummary,
 };
 use futures::StreamExt as _;
@@ -84,11 +84,13 @@ pub(crate) async fn spec(bus: &Bus, run: &RunId) -> Result<Option<RunSpec>, Erro
     Ok(spec)
 }
 
-/// Whether the attempt was opened and is closed, or a later one was opened.
+/// Whether the attempt was opened and is closed, or a later one was opened. Where its record has
+/// expired, it is closed if its run is not open.
 pub(crate) async fn is_closed(bus: &Bus, name: &AttemptName) -> Result<bool, Error> {
     let subject = Subject::attempt(&name.run, name.variation);
     let Some(stored) = leader(bus, &subject, "reading an attempt's record").await? else {
-        return Ok(false);
+        let last = state(bus, &name.run).await?;
+        return Ok(last.is_none_or(|(_, state)| state.summary.status != Status::Open));
     };
     let record: AttemptRecord = parse(&stored)?;
     Ok(record.attempt >= name.attempt && !record.is_open(name.attempt))

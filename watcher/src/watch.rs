@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::{Bus, Consume, Deliveries, Delivery};
@@ -10,6 +11,7 @@ use futures::StreamExt as _;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
+use crate::clearing::leftovers;
 use crate::decide::Limits;
 use crate::engine::{Engine, LOOK};
 use crate::error::Error;
@@ -28,7 +30,8 @@ pub(crate) async fn watch<O: Observer>(
     limits: Limits,
     shutdown: CancellationToken,
 ) {
-    let Some((mut states, mut reports, mut engine)) = shutdown
+    let observer = Arc::new(observer);
+    let Some((mut states, mut reports)) = shutdown
         .run_until_cancelled(until_done("beginning to watch", || async {
             Ok((
                 consume(&bus, durable::WATCHER_STATE, STATES).await?,
@@ -36,10 +39,10 @@ pub(crate) async fn watch<O: Observer>(
             ))
         }))
         .await
-        .map(|(states, reports)| (states, reports, Engine::new(bus.clone(), observer, limits)))
     else {
         return;
     };
+    let mut engine = Engine::new(bus.clone(), Arc::clone(&observer), limits);
     let beginning = until_done("reading the open runs", || async {
         let entries = bus.open_runs().entries().await;
         entries.map_err(Error::bus("reading the open runs"))
@@ -51,12 +54,13 @@ pub(crate) async fn watch<O: Observer>(
     for (run, _) in open {
         engine.wake(run, None);
     }
-    if let Err(error) = engine.remember_leftovers().await {
-        tracing::warn!(
-            error = &error as &dyn StdError,
-            "folders of old attempts stay"
-        );
-    }
+    let looking = until_done("looking for folders of old attempts", || {
+        leftovers(&bus, &*observer)
+    });
+    let Some(over) = shutdown.run_until_cancelled(looking).await else {
+        return engine.stop().await;
+    };
+    engine.clear_later(over);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

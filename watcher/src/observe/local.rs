@@ -1,8 +1,9 @@
 //! Attempts of this machine, seen through their folders ([`aideator_contract::local`]).
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -124,9 +125,13 @@ impl Folders {
         if folder_lock(&path)? == Some(true) {
             return Ok(false);
         }
-        remove(fs::remove_file(path.join(CREDENTIALS)))?;
-        remove(fs::remove_file(path.join(SOCKET)))?;
-        remove(fs::remove_dir_all(path.join(WORKSPACE)))?;
+        // Each by itself: what can't be removed keeps nothing else.
+        let removed = [
+            remove(fs::remove_file(path.join(CREDENTIALS))),
+            remove(fs::remove_file(path.join(SOCKET))),
+            remove(remove_tree(&path.join(WORKSPACE))),
+        ];
+        removed.into_iter().collect::<io::Result<()>>()?;
         self.vanishing
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -185,6 +190,29 @@ fn status(path: &Path) -> io::Result<Option<ExitStatus>> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Removes a folder and everything below it, read-only folders included: some tools leave such.
+fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            make_writable(path)?;
+            fs::remove_dir_all(path)
+        }
+        removed => removed,
+    }
+}
+
+/// Lets us remove what is in this folder and in those below it. Follows no link.
+fn make_writable(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.is_dir() {
+        return Ok(());
+    }
+    fs::set_permissions(path, Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(path)? {
+        make_writable(&entry?.path())?;
+    }
+    Ok(())
 }
 
 fn remove(result: io::Result<()>) -> io::Result<()> {

@@ -337,3 +337,28 @@ async fn a_server_that_is_killed_and_comes_back_loses_no_end() {
     assert_eq!(summary.variations[0].state, State::Failed);
     watching.stop().await;
 }
+
+#[tokio::test]
+async fn folders_of_attempts_whose_records_have_expired_are_cleared() {
+    let stage = Stage::set().await;
+    // Its record can't be read: its folder stays, and those behind it go.
+    let mut odd = stage.supervise(&run("a"), 0);
+    let subject = Subject::attempt(&run("a"), variation(0));
+    stage.put(&subject, &"nonsense", Expect::Any).await;
+    let mut expired = stage.supervise(&run("b"), 0);
+    stage.accept(&run("c"), &spec("m", 1)).await;
+    let mut open = stage.supervise(&run("c"), 0);
+    for supervisor in [&mut odd, &mut expired, &mut open] {
+        supervisor.exit(Some(0), None);
+    }
+    let watching = stage.watch().await;
+    soon(async {
+        while expired.folder().join(WORKSPACE).exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    watching.stop().await;
+    assert!(odd.folder().join(WORKSPACE).exists());
+    assert!(open.folder().join(WORKSPACE).exists());
+}

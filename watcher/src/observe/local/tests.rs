@@ -141,6 +141,33 @@ async fn clearing_follows_no_link_out_of_the_folder() {
 }
 
 #[tokio::test]
+async fn what_can_t_be_removed_keeps_nothing_else() {
+    let place = place();
+    drop(place.begin());
+    fs::remove_file(place.folder.join(CREDENTIALS)).unwrap();
+    fs::create_dir(place.folder.join(CREDENTIALS)).unwrap();
+    assert!(!place.local.clear(place.name.clone()).await);
+    assert!(!place.folder.join(WORKSPACE).exists());
+}
+
+#[test]
+fn folders_are_made_writable_and_links_are_not_followed() {
+    let (dir, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (top, deep) = (dir.path().join("top"), dir.path().join("top/deep"));
+    fs::create_dir_all(&deep).unwrap();
+    std::os::unix::fs::symlink(outside.path(), deep.join("link")).unwrap();
+    for folder in [&deep, &top, outside.path()] {
+        fs::set_permissions(folder, Permissions::from_mode(0o555)).unwrap();
+    }
+    make_writable(&top).unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&top), mode(&deep)), (0o700, 0o700));
+    assert_eq!(mode(outside.path()), 0o555);
+    remove_tree(&top).unwrap();
+    assert!(!top.exists());
+}
+
+#[tokio::test]
 async fn other_folders_are_none_of_our_business() {
     let place = place();
     let strange = place.folder.with_file_name("Not A Run");
