@@ -26,6 +26,22 @@ echo $$ > pid
 exec sleep 600
 "#;
 
+/// The same with hands that the system tells of its end, and a command of theirs in another group.
+const SUPERVISOR_WITH_HANDS: &str = r#"#!/bin/sh
+cd "$2" || exit 1
+exec 9>lock
+flock -n 9 || exit 0
+cat > hands <<'END'
+setsid sh -c 'trap "" TERM; echo $$ > command; sleep 600' &
+command=$!
+trap 'kill -9 -$command; exit' TERM
+wait
+END
+setpriv --pdeathsig TERM sh hands 9>&- &
+echo $$ > pid
+exec sleep 600
+"#;
+
 struct Place {
     folder: TempDir,
     launcher: ProcessLauncher,
@@ -171,6 +187,20 @@ async fn a_supervisor_is_ended_softly_or_hard_and_only_while_it_lives() {
         place.launcher.stop(&name(), Pressure::Hard).await;
         fs::remove_file(attempt.join(PID)).unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_hard_stop_takes_a_command_along_that_has_left_the_group_and_ignores_sigterm() {
+    let place = Place::new(SUPERVISOR_WITH_HANDS);
+    place.launcher.launch(order()).await.unwrap();
+    let attempt = place.attempt();
+    let command = attempt.join("command");
+    until(|| fs::read_to_string(&command).is_ok_and(|pid| pid.ends_with('\n'))).await;
+    until(|| pid(&attempt).is_some()).await;
+    place.launcher.stop(&name(), Pressure::Hard).await;
+    let command = fs::read_to_string(command).unwrap();
+    let stat = Path::new("/proc").join(command.trim()).join("stat");
+    until(|| fs::read_to_string(&stat).map_or(true, |stat| stat.contains(") Z "))).await;
 }
 
 #[tokio::test]

@@ -76,7 +76,8 @@ async fn sigterm_is_a_cancel() {
 #[tokio::test]
 async fn a_killed_brain_takes_its_hands_and_their_commands_along() {
     let world = operator_world().await;
-    let name = world.open(exec("r.0.1", "echo $$ $PPID; sleep 600")).await;
+    let command = "trap '' TERM; echo $$ $PPID; sleep 600";
+    let name = world.open(exec("r.0.1", command)).await;
     let mut child = agent(&world, &name);
     world.until_said(&name, "\n").await;
     let said = crate::world::text(&world.out(&name).await);

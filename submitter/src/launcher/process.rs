@@ -6,15 +6,17 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aideator_contract::local::{
     ATTEMPTS, AttemptName, CREDENTIALS, ExitStatus, LAUNCH, LOCK, LOG, Launch, PID, STATUS,
 };
 use aideator_contract::{AttemptSpec, Code, Reason, limits};
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
 use tokio::process::Command;
+use tokio::time::{sleep, timeout};
 
 use super::{LaunchError, Launcher, Order, Pressure};
 
@@ -36,6 +38,10 @@ const ENVIRONMENT: [&str; 14] = [
     "no_proxy",
 ];
 const MODEL_SETTINGS: [&str; 2] = ["_API_KEY", "_BASE_URL"];
+
+/// How long hands have to kill what they started when they are to be gone at once.
+const HANDS_GRACE: Duration = Duration::from_secs(1);
+const GONE_STEP: Duration = Duration::from_millis(5);
 
 /// Launches supervisors (`<program> supervise <folder>`) that hold a lock in the attempt's folder.
 #[derive(Debug, Clone)]
@@ -146,7 +152,7 @@ impl Launcher for ProcessLauncher {
 
     async fn stop(&self, name: &AttemptName, pressure: Pressure) {
         let folder = self.folder(name);
-        if let Err(error) = stop(&folder, pressure) {
+        if let Err(error) = stop(&folder, pressure).await {
             tracing::warn!(attempt = %name, %error, "an attempt could not be stopped");
         }
     }
@@ -157,7 +163,7 @@ fn has_begun(folder: &Path) -> bool {
     folder.join(LOCK).exists() || folder.join(STATUS).exists()
 }
 
-fn stop(folder: &Path, pressure: Pressure) -> io::Result<()> {
+async fn stop(folder: &Path, pressure: Pressure) -> io::Result<()> {
     let lock = match File::open(folder.join(LOCK)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == ErrorKind::NotFound => return never_begin(folder),
@@ -175,13 +181,28 @@ fn stop(folder: &Path, pressure: Pressure) -> io::Result<()> {
             "no process id is there",
         ));
     };
-    let signal = match pressure {
-        Pressure::Soft => Signal::TERM,
-        Pressure::Hard => Signal::KILL,
+    let stopped = match pressure {
+        Pressure::Soft => kill_process_group(pid, Signal::TERM),
+        Pressure::Hard => kill(pid).await,
     };
-    match kill_process_group(pid, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+    match stopped {
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Kills a supervisor and what it runs. With it the brain dies; the hands are told by the system, and
+/// have a moment to kill their command, which is in a group of its own that only they know.
+async fn kill(supervisor: Pid) -> Result<(), Errno> {
+    kill_process(supervisor, Signal::KILL)?;
+    let gone = async {
+        while test_kill_process_group(supervisor).is_ok() {
+            sleep(GONE_STEP).await;
+        }
+    };
+    match timeout(HANDS_GRACE, gone).await {
+        Ok(()) => Ok(()),
+        Err(_) => kill_process_group(supervisor, Signal::KILL),
     }
 }
 
