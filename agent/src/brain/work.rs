@@ -196,15 +196,25 @@ impl<'a> Work<'a> {
         hands(&mut self.hands)?.digest(order).await.map(Some)
     }
 
-    /// Publishes what is in hand, how it ended and the last word.
+    /// Publishes what is in hand, how it ended and the last word. Meanwhile the hands end what they
+    /// do, whether anything can be published or not; the last word comes after that.
     pub(super) async fn end(mut self, outcome: Outcome) -> Result<(), Error> {
-        let ending = self.hands.take().map(Hands::end);
+        let hands = self.hands.take();
+        let ending = async {
+            if let Some(hands) = hands {
+                hands.end().await;
+            }
+        };
         let usage = self.meter.as_ref().map(Meter::usage);
         let mut events = self.narrator.finish();
         events.extend(usage.clone().map(|data| Event::DataUsage { data }));
         events.push(self.last_event(&outcome));
-        self.voice.say(events).await?;
-        self.voice.flush().await?;
+        let telling = async {
+            self.voice.say(events).await?;
+            self.voice.flush().await
+        };
+        let ((), told) = tokio::join!(ending, telling);
+        told?;
         let outcome = self.redacted(outcome);
         let done = Done {
             outcome,
@@ -213,11 +223,7 @@ impl<'a> Work<'a> {
             out_n: self.voice.stored_n(),
         };
         self.voice.report(Report::Done(Box::new(done)))?;
-        self.voice.flush().await?;
-        if let Some(ending) = ending {
-            ending.await;
-        }
-        Ok(())
+        self.voice.flush().await
     }
 
     fn last_event(&self, outcome: &Outcome) -> Event {

@@ -59,6 +59,25 @@ async fn a_cancelled_command_is_ended() {
 }
 
 #[tokio::test]
+async fn a_command_is_ended_at_once_though_nats_is_away_and_that_is_told_later() {
+    let mut world = World::begin().await;
+    let mut server = world.server.take().unwrap();
+    let name = world.open(exec("r.0.1", "echo $$; sleep 600")).await;
+    let (stop, stopped) = oneshot::channel::<()>();
+    let cancel = async {
+        world.until_said(&name, "\n").await;
+        let command = text(&world.out(&name).await);
+        server.kill().await;
+        stop.send(()).unwrap();
+        until_gone(&command).await;
+        server.restart().await;
+    };
+    let (done, ()) = tokio::join!(world.run(&name, async { stopped.await.unwrap() }), cancel);
+    done.unwrap();
+    assert_eq!(world.done(&name).await.outcome, Outcome::Cancelled);
+}
+
+#[tokio::test]
 async fn a_shutdown_ends_it_like_a_cancel() {
     let world = World::begin().await;
     let name = world.open(spec("r.0.1", SLOW)).await;
