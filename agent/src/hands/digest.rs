@@ -15,7 +15,7 @@ use aideator_contract::Reason;
 use self::choose::{choose, words};
 use self::tree::tree;
 use super::order::DigestOrder;
-use super::repository::{LIST_BYTES, Workspace};
+use super::repository::{LIST_BYTES, Workspace, list};
 
 /// Time for looking the prompt's words up in all files; without it their names have to do.
 const SEARCH: Duration = Duration::from_secs(10);
@@ -34,10 +34,7 @@ struct File {
 /// Carries out a [`DigestOrder`].
 pub(super) async fn digest(order: &DigestOrder, workspace: &Workspace) -> Result<String, Reason> {
     let git = workspace.git();
-    let list = git
-        .output(&["ls-tree", "-r", "-l", "-z", &order.commit], LIST_BYTES)
-        .await?;
-    let files = files(&list);
+    let files = files(&list(&git, &order.commit).await?);
     let words = words(&order.prompt);
     let hits = search(order, workspace, &words).await;
     let mut text = heading(&order.commit, &files);

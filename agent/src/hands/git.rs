@@ -1,12 +1,13 @@
 //! Plain git, held so short that a hostile repository or server finds nothing to pull:
 //! no hooks, no redirects, no logins, no submodules, no filters, one protocol.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aideator_contract::{Code, Reason};
 use tokio::process::Command;
 
-use super::process::{self, Finished};
+use super::process::{self, Excess, Finished};
 
 /// Always on.
 const SETTINGS: &[&str] = &[
@@ -56,31 +57,48 @@ impl Git {
 
     /// Runs git and keeps up to `cap` bytes of its output.
     pub(super) async fn run(&self, arguments: &[&str], cap: usize) -> Result<Finished, Reason> {
-        let mut git = self.command();
-        git.args(arguments);
-        process::finish(&mut git, cap).await.map_err(|error| {
-            let message = match error.kind() {
-                std::io::ErrorKind::NotFound => {
-                    "git is not installed where the agent runs".to_owned()
-                }
-                _ => format!("git can't be run: {error}"),
-            };
-            Reason::new(Code::HandsFailed, message)
-        })
+        self.finish(arguments, cap, Excess::Dropped).await
     }
 
-    /// Runs git, which has to succeed, for its output.
+    /// Runs git, which has to succeed, for up to `cap` bytes of its output.
     pub(super) async fn output(&self, arguments: &[&str], cap: usize) -> Result<Vec<u8>, Reason> {
-        let finished = self.run(arguments, cap).await?;
-        if finished.status.success() {
-            Ok(finished.stdout)
-        } else {
-            let doing = arguments.first().unwrap_or(&"");
-            Err(Reason::new(
-                Code::CloneFailed,
-                format!("git {doing} failed: {}", finished.stderr.trim()),
-            ))
-        }
+        succeeded(arguments, self.run(arguments, cap).await?)
+    }
+
+    /// Runs git, which has to succeed, for all of its output. Of a repository about which it tells
+    /// more than `cap` bytes nothing is taken: few objects can name very many files.
+    pub(super) async fn whole_output(
+        &self,
+        arguments: &[&str],
+        cap: usize,
+    ) -> Result<Vec<u8>, Reason> {
+        let finished = self.finish(arguments, cap, Excess::Refused).await?;
+        succeeded(arguments, finished)
+    }
+
+    async fn finish(
+        &self,
+        arguments: &[&str],
+        cap: usize,
+        excess: Excess,
+    ) -> Result<Finished, Reason> {
+        let mut git = self.command();
+        git.args(arguments);
+        let finished = process::finish(&mut git, cap, excess).await;
+        finished.map_err(|error| match error.kind() {
+            ErrorKind::NotFound => Reason::new(
+                Code::HandsFailed,
+                "git is not installed where the agent runs",
+            ),
+            ErrorKind::FileTooLarge => Reason::new(
+                Code::RepositoryTooLarge,
+                format!(
+                    "the list of the repository's files is larger than {} MiB",
+                    cap / (1024 * 1024)
+                ),
+            ),
+            _ => Reason::new(Code::HandsFailed, format!("git can't be run: {error}")),
+        })
     }
 
     fn command(&self) -> Command {
@@ -100,6 +118,18 @@ impl Git {
             .env("GIT_OPTIONAL_LOCKS", "0")
             .current_dir(&self.folder);
         git
+    }
+}
+
+fn succeeded(arguments: &[&str], finished: Finished) -> Result<Vec<u8>, Reason> {
+    if finished.status.success() {
+        Ok(finished.stdout)
+    } else {
+        let doing = arguments.first().unwrap_or(&"");
+        Err(Reason::new(
+            Code::CloneFailed,
+            format!("git {doing} failed: {}", finished.stderr.trim()),
+        ))
     }
 }
 

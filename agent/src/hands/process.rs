@@ -67,14 +67,27 @@ pub(super) struct Finished {
     pub(super) stderr: String,
 }
 
-/// Runs a program to its end and keeps up to `cap` bytes of its output; the rest is read and dropped.
-pub(super) async fn finish(command: &mut Command, cap: usize) -> io::Result<Finished> {
+/// What becomes of output beyond what is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Excess {
+    /// It is read and dropped.
+    Dropped,
+    /// The program is killed: the error is [`io::ErrorKind::FileTooLarge`].
+    Refused,
+}
+
+/// Runs a program to its end and keeps up to `cap` bytes of its output.
+pub(super) async fn finish(
+    command: &mut Command,
+    cap: usize,
+    excess: Excess,
+) -> io::Result<Finished> {
     let mut group = Group::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let stdout = group.child.stdout.take();
     let stderr = group.child.stderr.take();
     let (stdout, stderr, status) = tokio::try_join!(
-        read(stdout, cap),
-        read(stderr, STDERR_BYTES),
+        read(stdout, cap, excess),
+        read(stderr, STDERR_BYTES, Excess::Dropped),
         group.child.wait()
     )?;
     Ok(Finished {
@@ -84,12 +97,25 @@ pub(super) async fn finish(command: &mut Command, cap: usize) -> io::Result<Fini
     })
 }
 
-async fn read(from: Option<impl AsyncRead + Unpin>, cap: usize) -> io::Result<Vec<u8>> {
+async fn read(
+    from: Option<impl AsyncRead + Unpin>,
+    cap: usize,
+    excess: Excess,
+) -> io::Result<Vec<u8>> {
     let mut kept = Vec::new();
     let Some(mut from) = from else {
         return Ok(kept);
     };
     (&mut from).take(cap as u64).read_to_end(&mut kept).await?;
-    tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
+    match excess {
+        Excess::Dropped => {
+            tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
+        }
+        Excess::Refused => {
+            if from.read(&mut [0]).await? > 0 {
+                return Err(io::ErrorKind::FileTooLarge.into());
+            }
+        }
+    }
     Ok(kept)
 }

@@ -17,6 +17,9 @@ const SIZE_CHECK: Duration = Duration::from_millis(200);
 /// Bytes of the list of a repository's files that are read.
 pub(super) const LIST_BYTES: usize = 64 * 1024 * 1024;
 
+/// Time for that list.
+const LIST_TIME: Duration = Duration::from_secs(60);
+
 /// The folders of a workspace.
 #[derive(Debug, Clone)]
 pub(super) struct Workspace {
@@ -142,9 +145,7 @@ async fn fetch(order: &CloneOrder, workspace: &Workspace) -> Result<u64, Reason>
         () = exceeds(&packs, order.limit_bytes) => return Err(too_large(order)),
     }
     if order.checkout {
-        let list = git
-            .output(&["ls-tree", "-r", "-l", "-z", commit], LIST_BYTES)
-            .await?;
+        let list = list(&git, commit).await?;
         if written_out(&list) > order.limit_bytes {
             return Err(too_large(order));
         }
@@ -152,6 +153,21 @@ async fn fetch(order: &CloneOrder, workspace: &Workspace) -> Result<u64, Reason>
             .await?;
     }
     Ok(folder_bytes(&packs))
+}
+
+/// The files of a commit, as `git ls-tree -r -l -z` tells them.
+pub(super) async fn list(git: &Git, commit: &str) -> Result<Vec<u8>, Reason> {
+    let arguments = ["ls-tree", "-r", "-l", "-z", commit];
+    let listing = git.whole_output(&arguments, LIST_BYTES);
+    tokio::time::timeout(LIST_TIME, listing)
+        .await
+        .unwrap_or_else(|_| {
+            let seconds = LIST_TIME.as_secs();
+            Err(Reason::new(
+                Code::CloneFailed,
+                format!("the repository's files could not be listed in {seconds} s"),
+            ))
+        })
 }
 
 fn parse(repo: &str, trusted: bool) -> Result<Repository, Reason> {

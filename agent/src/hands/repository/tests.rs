@@ -198,3 +198,36 @@ fn a_workspace_named_relatively_is_the_same_from_everywhere() {
     let workspace = Workspace::make(relative).unwrap();
     assert!(workspace.home.is_absolute() && workspace.repo.is_absolute());
 }
+
+/// A repository of a few objects that names 16 to the power of 7 files.
+fn shared_trees() -> (tempfile::TempDir, String) {
+    let (folder, _) = origin(&[("a", "")]);
+    let script = "t=$(git rev-parse HEAD^{tree})
+        for level in 1 2 3 4 5 6 7; do
+            t=$(for name in a b c d e f g h i j k l m n o p; do
+                printf '040000 tree %s\\t%s\\n' $t $name
+            done | git mktree)
+        done
+        c=$(git -c user.name=t -c user.email=t@example.com commit-tree -m x $t)
+        git update-ref HEAD $c; echo $c";
+    let output = Command::new("sh")
+        .args(["-ec", script])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let commit = String::from_utf8(output.stdout).unwrap().trim().to_owned();
+    (folder, commit)
+}
+
+#[tokio::test]
+async fn few_objects_that_name_very_many_files_are_too_large() {
+    let (folder, commit) = shared_trees();
+    let place = place();
+    let order = order(folder.path().to_str().unwrap(), &commit);
+    let refused = clone(&order, &place.workspace).await.unwrap_err();
+    assert_eq!(refused.code, Code::RepositoryTooLarge, "{refused}");
+    // The objects are there, as for an analysis.
+    let refused = list(&place.workspace.git(), &commit).await.unwrap_err();
+    assert_eq!(refused.code, Code::RepositoryTooLarge, "{refused}");
+}
