@@ -27,14 +27,16 @@ impl Secrets {
         Self(values.into())
     }
 
-    /// The secrets among environment variables, told by their names.
+    /// The secrets among environment variables: the values that are told by their names, and what
+    /// URLs (of proxies, of servers) hold for logging in.
     pub fn in_environment(variables: impl IntoIterator<Item = (String, String)>) -> Self {
-        Self::new(
-            variables
-                .into_iter()
-                .filter(|(name, _)| names_a_secret(name))
-                .map(|(_, value)| value),
-        )
+        Self::new(variables.into_iter().flat_map(|(name, value)| {
+            let mut secrets = login_in(&value);
+            if names_a_secret(&name) {
+                secrets.push(value);
+            }
+            secrets
+        }))
     }
 
     /// These and the given ones.
@@ -82,16 +84,42 @@ impl Secrets {
 /// Whether a variable of this name holds a secret.
 fn names_a_secret(name: &str) -> bool {
     let name = name.to_ascii_uppercase();
-    [
+    let ends = [
         "_KEY",
         "_TOKEN",
         "_SECRET",
         "_PASSWORD",
         "_CREDENTIALS",
         "_CREDS",
-    ]
-    .iter()
-    .any(|end| name.ends_with(end))
+        "_BEARER_TOKEN_BEDROCK",
+    ];
+    ends.iter().any(|end| name.ends_with(end))
+}
+
+/// The login in a URL, as it is written there and as it is meant.
+fn login_in(value: &str) -> Vec<String> {
+    let Some((_, after)) = value.split_once("://") else {
+        return Vec::new();
+    };
+    let authority = after.split(['/', '?', '#']).next().unwrap_or_default();
+    let Some((login, _)) = authority.rsplit_once('@') else {
+        return Vec::new();
+    };
+    let password = login.split_once(':').map(|(_, password)| password);
+    [Some(login), password]
+        .into_iter()
+        .flatten()
+        .flat_map(|text| [text.to_owned(), decoded(text)])
+        .collect()
+}
+
+/// A part of a URL without its percent-encoding.
+fn decoded(text: &str) -> String {
+    // In a form `+` would be a space and `&` an end.
+    let form = format!("={}", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(form.as_bytes())
+        .map(|(_, value)| value.into_owned())
+        .collect()
 }
 
 /// The state of one stream of text.
@@ -195,6 +223,29 @@ mod tests {
         assert_eq!(
             secrets.clean("sk-abcdefgh /usr/bin:/bin short"),
             "[redacted] /usr/bin:/bin short"
+        );
+    }
+
+    #[test]
+    fn a_token_with_another_name_and_logins_in_urls_are_secrets_too() {
+        let variables = [
+            ("AWS_BEARER_TOKEN_BEDROCK", "bearer-0123"),
+            ("https_proxy", "http://me:pass%2Fword+1@proxy:3128/"),
+            ("OPENAI_BASE_URL", "https://only-a-token@host/v1?a=b@c"),
+            ("ANOTHER_URL", "https://open.example/v1"),
+        ];
+        let secrets = Secrets::in_environment(variables.map(|(n, v)| (n.to_owned(), v.to_owned())));
+        for secret in [
+            "bearer-0123",
+            "pass%2Fword+1",
+            "pass/word+1",
+            "only-a-token",
+        ] {
+            assert_eq!(secrets.clean(secret), REDACTED, "{secret}");
+        }
+        assert_eq!(
+            secrets.clean("http://me:pass%2Fword+1@proxy:3128/ https://open.example/v1"),
+            "http://[redacted]@proxy:3128/ https://open.example/v1"
         );
     }
 

@@ -6,6 +6,9 @@ use aideator_contract::{Code, Reason};
 use genai::adapter::AdapterKind;
 use url::{Host, Url};
 
+/// The name that AWS gives the key of Bedrock.
+const AWS_BEDROCK_KEY: &str = "AWS_BEARER_TOKEN_BEDROCK";
+
 /// How to reach models: base URL and keys, as found in the environment once.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
@@ -54,10 +57,15 @@ impl Settings {
             });
         }
         let kind = AdapterKind::from_model(model).map_err(unknown)?;
+        let another = match kind {
+            AdapterKind::BedrockApi => Some(AWS_BEDROCK_KEY),
+            _ => None,
+        };
         let key = match kind.default_key_env_name() {
             None => None,
             Some(variable) => Some(
                 self.key(&[variable])
+                    .or_else(|| self.key(&[another?]))
                     .ok_or_else(|| no_key(model, kind, variable))?,
             ),
         };
@@ -176,6 +184,17 @@ mod tests {
             "{}",
             reason.message
         );
+    }
+
+    #[test]
+    fn the_key_of_bedrock_has_two_names() {
+        let aws = ("AWS_BEARER_TOKEN_BEDROCK", "aws");
+        let key = |variables: &[_]| {
+            let target = settings(variables).target("bedrock_api::some.model");
+            target.unwrap().key.unwrap().1
+        };
+        assert_eq!(key(&[aws]), "aws");
+        assert_eq!(key(&[aws, ("BEDROCK_API_KEY", "own")]), "own");
     }
 
     #[test]
