@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use aideator_bus::credentials::Keys;
 use aideator_contract::limits;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 use crate::error::Error;
 use crate::exit::Exit;
@@ -71,6 +72,9 @@ fn where_nats_is(text: &str) -> Result<WhereNats, String> {
 }
 
 pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
+    // Our environment holds the models' keys, and a command of `exec` runs as the same user.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| Error::Internal(format!("the keys can't be guarded: {error}")))?;
     let folder = server.folder()?;
     folder.create()?;
     let keys = Keys::open(&folder.keys())?;
