@@ -92,6 +92,7 @@ async fn through(
 
 /// When messages are due, each told when it is. By a thread of its own: the runtime's timers are as coarse
 /// as what is measured.
+#[expect(clippy::disallowed_methods, reason = "a pace is nothing but time")]
 fn pace(begin: Instant) -> mpsc::UnboundedReceiver<Duration> {
     let (tell, told) = mpsc::unbounded_channel();
     std::thread::spawn(move || {
