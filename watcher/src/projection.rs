@@ -11,9 +11,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aideator_bus::Bus;
+use aideator_contract::subject::{RUNS_STREAM, durable};
 use aideator_contract::view::{ListRequest, QueuePlace, RunView, RunsPage};
 use aideator_contract::{Code, Reason, RunId, State, Status, queue};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Error;
@@ -24,6 +26,9 @@ use store::Store;
 const LIMITS: (u32, u32) = (200, 50);
 /// How long a question waits for the database to be opened.
 const OPENING: Duration = Duration::from_secs(5);
+/// How long a question waits for the database to know what was stored before it.
+const CATCHING_UP: Duration = Duration::from_millis(500);
+const STEP: Duration = Duration::from_millis(5);
 /// Requests to build it again that wait.
 const REBUILDS: usize = 8;
 
@@ -84,7 +89,28 @@ impl Projection {
         {
             return Err(bad("before is not the next of a page".to_owned()));
         }
-        Ok(self.store().await?.list(wanted, limit).await?)
+        let store = self.store().await?;
+        self.catch_up().await;
+        Ok(store.list(wanted, limit).await?)
+    }
+
+    /// Waits until the database knows what was stored before the question; not for long.
+    async fn catch_up(&self) {
+        let caught_up = async {
+            let Ok(stream) = self.bus.stream_state(RUNS_STREAM).await else {
+                return;
+            };
+            let floor = || {
+                self.bus
+                    .consumer_ack_floor(RUNS_STREAM, durable::PROJECTION)
+            };
+            while floor().await.is_ok_and(|floor| floor < stream.last) {
+                sleep(STEP).await;
+            }
+        };
+        if timeout(CATCHING_UP, caught_up).await.is_err() {
+            tracing::debug!("the list of runs is behind");
+        }
     }
 
     /// One run: its state as the stream has it, else, where that was removed, as it was last.
@@ -128,7 +154,7 @@ impl Projection {
 
     async fn store(&self) -> Result<Store, Unanswered> {
         let mut opened = self.store.clone();
-        let open = tokio::time::timeout(OPENING, opened.wait_for(Option::is_some));
+        let open = timeout(OPENING, opened.wait_for(Option::is_some));
         match open.await {
             Ok(Ok(store)) => store.clone().ok_or(Unanswered::NotOpen),
             Ok(Err(_)) | Err(_) => Err(Unanswered::NotOpen),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aideator_bus::{Bus, Connect};
+use aideator_contract::subject::REQUESTS_ALL;
 use clap::Subcommand;
 
 use crate::error::Error;
@@ -59,6 +60,12 @@ pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
     };
     let bus = Bus::connect(Connect::new(url, "aideator nats").wait(WAIT)).await?;
     match args.verb {
+        // The answer is the stream's acknowledgement: a request that nobody takes is not passed over.
+        Verb::Pub { subject, payload }
+            if subject.starts_with(REQUESTS_ALL.trim_end_matches('>')) =>
+        {
+            bus.request(&subject, payload.into(), WAIT).await?;
+        }
         Verb::Pub { subject, payload } => bus.publish(&subject, payload.into()).await?,
         Verb::Request { subject, payload } => {
             let answer = bus.request(&subject, payload.into(), WAIT).await?;

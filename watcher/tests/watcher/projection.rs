@@ -65,6 +65,22 @@ async fn accept(stage: &Stage, name: &str, model: &str, variations: usize) -> Ru
 }
 
 #[tokio::test]
+async fn a_list_knows_what_was_stored_before_it_was_asked_for() {
+    let stage = Stage::set().await;
+    let watching = stage.watch().await;
+    until_listed(&stage, &ListRequest::default(), &[]).await;
+    let mut wanted = Vec::new();
+    for n in 0..30 {
+        wanted.insert(
+            0,
+            accept(&stage, &format!("r{n}"), "m", 1).await.to_string(),
+        );
+        assert_eq!(names(&list(&stage, &ListRequest::default()).await), wanted);
+    }
+    watching.stop().await;
+}
+
+#[tokio::test]
 async fn runs_are_listed_newest_first_filtered_and_in_pages() {
     let stage = Stage::set().await;
     let watching = stage.watch().await;
