@@ -9,7 +9,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export AIDEATOR_TOOLS := $(TOOLS)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: help up build tools model-tools web test test-rust test-web test-e2e lint soak bench schema clean
+.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt lint soak bench schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -20,6 +20,15 @@ up: model-tools build ## install, build and start everything; ends with the addr
 build: web ## build the web interface and the binaries; links `aideator` into .tools/bin
 	cargo build -p aideator
 	@mkdir -p $(TOOLS)/bin && ln -sf $(AIDEATOR) $(TOOLS)/bin/aideator
+
+# Selected together with aideator they get the features it gives them, so that nothing is compiled twice.
+SERVICES := aideator-edge aideator-submitter aideator-watcher aideator-agent
+binaries: tools build ## build what goes into the container images; gathers it in target/images
+	cargo build -p aideator $(addprefix -p ,$(SERVICES))
+	@scripts/build-images --stage
+
+images: binaries ## build the container images (ENGINE, REGISTRY, TAG, PUSH=1, EXTRA: see scripts/build-images)
+	@scripts/build-images
 
 tools: ## install nats-server into .tools
 	@scripts/install-tools
@@ -34,7 +43,7 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 frontend/out/index.html: frontend/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd frontend && npm run build && touch out/index.html
 
-test: tools lint test-web test-rust test-e2e ## run every test
+test: tools lint test-web test-rust test-tilt test-e2e ## run every test
 
 lint: ## formatting, clippy and, where cargo-deny is installed, the arrows between crates
 	cargo fmt --all --check
@@ -49,6 +58,10 @@ test-web: web ## types, lint and unit tests of the web interface
 
 test-e2e: build ## the web interface in a real browser; left out without chromium (REQUIRE_CHROMIUM=1: fails)
 	cd frontend && npm run e2e
+
+test-tilt: ## the Tiltfile, against stand-ins for Tilt, and how it restarts a changed binary
+	@scripts/install-tools --starlark
+	@$${PYTHON:-python3} scripts/test-tiltfile
 
 soak: tools build ## the long fault test and the long simulation
 	AIDEATOR_SOAK=1 cargo test -p aideator --test faults -- --nocapture
