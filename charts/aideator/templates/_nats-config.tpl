@@ -1,0 +1,46 @@
+{{/* nats-server.conf; the name of the server comes as an argument, the keys from a file of the Secret. */}}
+{{- define "aideator.natsConfig" -}}
+port: 4222
+http: 8222
+pid_file: /run/nats/nats.pid
+
+# One message is at most one event (256 KiB) or one request (128 KiB), as JSON.
+max_payload: 1048576
+
+jetstream {
+  store_dir: /data
+  # Four fifths of the volume; the rest is for what JetStream writes beside its messages.
+  max_file_store: {{ div (mul (include "aideator.bytes" .Values.nats.persistence.size) 4) 5 }}
+  # No stream of ours is in memory; without this the server would promise most of the node's.
+  max_memory_store: 67108864
+  sync_interval: {{ .Values.nats.syncInterval }}
+}
+
+# Who may do what: operator, system account, accounts.
+include auth.conf
+{{- if gt (.Values.nats.replicas | int) 1 }}
+
+lame_duck_duration: 30s
+lame_duck_grace_period: 5s
+include routes.conf
+{{- end }}
+{{- end }}
+
+{{/* routes.conf: how three servers find each other. */}}
+{{- define "aideator.natsRoutes" -}}
+{{- $name := printf "%s-nats" (include "aideator.fullname" .) -}}
+{{- $login := "" -}}
+cluster {
+  name: {{ $name }}
+  port: 6222
+  {{- with .Values.nats.routePassword }}
+  {{- $login = printf "route:%s@" . }}
+  authorization { user: route, password: {{ . | quote }} }
+  {{- end }}
+  routes: [
+    {{- range $at := until (.Values.nats.replicas | int) }}
+    "nats://{{ $login }}{{ $name }}-{{ $at }}.{{ $name }}-routes:6222"
+    {{- end }}
+  ]
+}
+{{- end }}
