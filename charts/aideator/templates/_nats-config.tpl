@@ -44,3 +44,16 @@ cluster {
   ]
 }
 {{- end }}
+
+{{/*
+Fails where an upgrade would turn one server into three or back: a cluster forgets the streams of a single server, and
+all runs would be gone without a word. Where no cluster is asked (helm template) there is nothing to compare with.
+*/}}
+{{- define "aideator.sameReplicas" -}}
+{{- $there := lookup "apps/v1" "StatefulSet" .Release.Namespace (printf "%s-nats" (include "aideator.fullname" .)) -}}
+{{- with $there -}}
+{{- if not (has (.spec.replicas | int) (list 0 ($.Values.nats.replicas | int))) -}}
+{{- fail (printf "\n\nnats.replicas is %d in the cluster and can't become %d: all runs would be lost. Keep it, or back the streams up (nats account backup), uninstall, delete the volumes, install with %d, and restore them (nats account restore).\n" (.spec.replicas | int) ($.Values.nats.replicas | int) ($.Values.nats.replicas | int)) -}}
+{{- end -}}
+{{- end -}}
+{{- end }}

@@ -34,7 +34,7 @@ Fails where native sidecars are missing. Not kubeVersion in Chart.yaml: a helm t
 
 {{/* Fails unless everybody who comes in is asked for a token. */}}
 {{- define "aideator.authenticated" -}}
-{{- $mend := "Set edge.auth.existingSecret to the name of a Secret (the usual one is aideator-secret with the key secret-key), or edge.auth.secret to a text of 16 characters or more." -}}
+{{- $mend := "Set edge.auth.existingSecret to the name of a Secret (the usual one is aideator-secret with the key secret-key), or edge.auth.secret to a text of 32 characters or more." -}}
 {{- if not (or .Values.edge.auth.existingSecret .Values.edge.auth.secret) -}}
 {{- if .Values.ingress.enabled }}{{ fail (printf "\n\nThe Ingress would let everybody in without HTTP authentication. %s\n" $mend) }}{{ end -}}
 {{- fail (printf "\n\nThe edges would let everybody in without HTTP authentication. %s\n" $mend) -}}
