@@ -92,6 +92,20 @@ livenessProbe:
   failureThreshold: 6
 {{- end }}
 
+{{/*
+What a service asks for and may take. An emptyDir counts as its pod's own files, so where one stands in for a volume
+its size is added; else the pod would be evicted long before it is full:
+include "aideator.resources" (list RESOURCES SIZE), with an empty SIZE where there is a volume
+*/}}
+{{- define "aideator.resources" -}}
+{{- $resources := index . 0 | deepCopy -}}
+{{- with index . 1 -}}
+{{- $limits := $resources.limits -}}
+{{- $_ := set $limits "ephemeral-storage" (add (include "aideator.bytes" .) (include "aideator.bytes" (index $limits "ephemeral-storage")) | toString) -}}
+{{- end -}}
+{{- toYaml $resources -}}
+{{- end }}
+
 {{/* Bytes of a quantity of Mi, Gi or Ti. */}}
 {{- define "aideator.bytes" -}}
 {{- $factor := get (dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776) (regexFind "[A-Z]i$" .) -}}
