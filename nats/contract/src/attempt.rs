@@ -110,10 +110,29 @@ pub enum Cause {
     Deadline,
 }
 
+/// Whether a last word tells a consequence of which somebody outside may see the cause: hands that
+/// are gone, a word to end from outside.
+#[must_use]
+pub fn has_a_cause_outside(last_word: &Done) -> bool {
+    matches!(&last_word.outcome, Outcome::Failed { reason }
+        if matches!(reason.code, Code::HandsFailed | Code::Terminated))
+}
+
 /// How an attempt ended: a pure function of why it was closed and of its last word, if it gave one.
-/// The last word counts above what was seen from outside.
+/// The last word counts above what was seen from outside, unless it tells a consequence only and
+/// what was seen is its cause.
 #[must_use]
 pub fn verdict(cause: &Cause, last_word: Option<&Done>) -> (State, Option<Reason>) {
+    let seen = match cause {
+        Cause::Cancelled | Cause::Deadline | Cause::Failed { .. } => true,
+        Cause::Reported
+        | Cause::Exited { .. }
+        | Cause::Killed { .. }
+        | Cause::Vanished
+        | Cause::NotStarted { .. }
+        | Cause::StartTimeout => false,
+    };
+    let last_word = last_word.filter(|word| !(seen && has_a_cause_outside(word)));
     if let Some(done) = last_word {
         return match &done.outcome {
             Outcome::Succeeded => (State::Succeeded, None),
@@ -160,5 +179,48 @@ fn name(signal: i32) -> &'static str {
         11 => " (SIGSEGV)",
         15 => " (SIGTERM)",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn word(outcome: Outcome) -> Done {
+        Done {
+            outcome,
+            usage: None,
+            digest: crate::usage::Digest {
+                sha256: String::new(),
+                bytes: 0,
+            },
+            out_n: 0,
+        }
+    }
+
+    fn failed(code: Code) -> Outcome {
+        let reason = Reason::new(code, "said by the agent");
+        Outcome::Failed { reason }
+    }
+
+    #[test]
+    fn a_cause_seen_outside_counts_above_a_consequence_and_nothing_else() {
+        let memory = Reason::new(Code::OutOfMemory, "seen outside");
+        let cause = Cause::Failed {
+            reason: memory.clone(),
+        };
+        for consequence in [Code::HandsFailed, Code::Terminated] {
+            let word = word(failed(consequence));
+            let seen = verdict(&cause, Some(&word));
+            assert_eq!(seen, (State::Failed, Some(memory.clone())));
+            assert_eq!(verdict(&Cause::Cancelled, Some(&word)).0, State::Cancelled);
+            let (_, told) = verdict(&Cause::Exited { code: 0 }, Some(&word));
+            assert_eq!(told.unwrap().message, "said by the agent");
+        }
+        let other = word(failed(Code::ModelError));
+        let (_, told) = verdict(&cause, Some(&other));
+        assert_eq!(told.unwrap().code, Code::ModelError);
+        let well = word(Outcome::Succeeded);
+        assert_eq!(verdict(&cause, Some(&well)), (State::Succeeded, None));
     }
 }

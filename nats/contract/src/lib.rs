@@ -8,6 +8,7 @@
 
 pub mod attempt;
 pub mod canonical;
+pub mod cluster;
 pub mod control;
 pub mod dead_letter;
 pub mod event;
@@ -21,11 +22,13 @@ pub mod repository;
 pub mod request;
 pub mod schema;
 pub mod spec;
+pub mod startup;
 pub mod state;
 pub mod state_log;
 pub mod subject;
 pub mod summary;
 pub mod time;
+pub mod token;
 pub mod usage;
 pub mod view;
 
@@ -36,11 +39,13 @@ pub use ids::{Attempt, RunId, Variation};
 pub use reason::{Code, Reason};
 pub use report::{Outcome, Report, ReportMessage};
 pub use spec::{AttemptSpec, Mode, RunSpec, Source, VariationSpec};
+pub use startup::Startup;
 pub use state::State;
 pub use state_log::{Change, StateMessage};
 pub use subject::Subject;
 pub use summary::{Status, Summary, VariationSummary};
 pub use time::Timestamp;
+pub use token::{Revocation, TokenId};
 pub use usage::{Digest, Usage, UsageSource};
 
 /// The version every message carries as `v`. A reader passes on what is newer and never fails on it.

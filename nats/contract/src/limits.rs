@@ -72,3 +72,7 @@ pub const RUNS_CONSUMERS: i32 = 16;
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 /// Commands of one run whose request sequence is remembered as applied.
 pub const APPLIED_COMMANDS: usize = 128;
+/// How long a signed token may be good.
+pub const TOKEN_LIFETIME: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Bytes of the name in a signed token.
+pub const TOKEN_NAME_BYTES: usize = 128;

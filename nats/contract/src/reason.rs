@@ -115,6 +115,28 @@ pub enum Code {
     HandsFailed,
     /// The command ended with an exit code other than 0.
     CommandFailed,
+    /// No node of the cluster has room for its pod.
+    Unschedulable,
+    /// The image of its pod can't be pulled.
+    ImagePull,
+    /// Something of its pod can't be created or started.
+    PodStart,
+    /// Brain, hands or a command used more memory than allowed.
+    OutOfMemory,
+    /// Its pod used more disk than allowed.
+    OutOfDisk,
+    /// Kubernetes took its pod away: drain, preemption, pressure on the node.
+    Evicted,
+    /// Somebody deleted its pod.
+    PodDeleted,
+    /// Somebody deleted its Job.
+    JobDeleted,
+    /// The node of its pod is gone or does not answer.
+    NodeLost,
+    /// It was told to end from outside, and no cancel had asked for it.
+    Terminated,
+    /// Kubernetes refused its Job or can't be asked.
+    Kubernetes,
     /// Stopped on request.
     Requested,
     /// A fault of AIdeator itself.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, RunId, Variation};
 use crate::reason::Reason;
+use crate::startup::Startup;
 use crate::time::Timestamp;
 use crate::usage::{Digest, Usage};
 
@@ -21,6 +22,9 @@ pub struct ReportMessage {
     pub attempt: Attempt,
     /// When it was said.
     pub ts: Timestamp,
+    /// How far it had come, and when.
+    #[serde(default, skip_serializing_if = "Startup::is_empty")]
+    pub startup: Startup,
     /// What was said.
     #[serde(flatten)]
     pub report: Report,

@@ -12,6 +12,8 @@ pub const RUNS_STREAM: &str = "AIDEATOR_RUNS";
 pub const DEAD_STREAM: &str = "AIDEATOR_DEAD";
 /// The bucket that names the runs which are not finished.
 pub const OPEN_BUCKET: &str = "AIDEATOR_OPEN";
+/// The bucket that names the tokens which are refused before they expire.
+pub const REVOKED_BUCKET: &str = "AIDEATOR_REVOKED";
 /// All commands, for readers; the stream takes those of [`Command::ALL`] alone.
 pub const REQUESTS_ALL: &str = "aideator.requests.>";
 /// Everything of all runs.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Attempt, Variation};
 use crate::reason::Reason;
+use crate::startup::Startup;
 use crate::state::State;
 use crate::time::Timestamp;
 use crate::usage::{Digest, Usage};
@@ -69,6 +70,9 @@ pub struct VariationSummary {
     /// When its agent began to work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
+    /// How its attempt came to the first token.
+    #[serde(default, skip_serializing_if = "Startup::is_empty")]
+    pub startup: Startup,
     /// Terminal states: the last sequence of the attempt on `.out` (0: it said nothing). Readers reach it
     /// before they show the state, and never show more of the attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]

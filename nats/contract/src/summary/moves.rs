@@ -7,6 +7,7 @@ use crate::ids::{Attempt, Variation};
 use crate::limits;
 use crate::reason::Reason;
 use crate::spec::RunSpec;
+use crate::startup::Startup;
 use crate::state::State;
 use crate::state_log::Change;
 use crate::time::Timestamp;
@@ -79,6 +80,7 @@ impl Summary {
             since: at,
             queued: request,
             started: None,
+            startup: Startup::default(),
             end: None,
             usage: None,
             digest: None,
@@ -163,6 +165,15 @@ impl Summary {
         Ok((next, change))
     }
 
+    /// With what is known of the beginning of a variation's attempt; what was known before stays.
+    #[must_use]
+    pub fn begun(mut self, variation: Variation, startup: Startup) -> Self {
+        if let Some(v) = self.variations.get_mut(variation.index()) {
+            v.startup = v.startup.or(startup);
+        }
+        self
+    }
+
     /// A retry: the next attempt is queued behind everything that waits.
     pub fn retried(
         &self,
@@ -186,6 +197,7 @@ impl Summary {
             since: at,
             queued: request,
             started: None,
+            startup: Startup::default(),
             end: None,
             usage: None,
             digest: None,
