@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
 use nkeys::KeyPair;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::CredentialsError;
 use super::permissions::Permissions;
@@ -60,6 +60,7 @@ pub(super) struct Account {
     pub(super) signing_keys: Vec<Value>,
     pub(super) exports: Vec<Value>,
     pub(super) imports: Vec<Value>,
+    pub(super) mappings: Map<String, Value>,
 }
 
 pub(super) fn account(about: &Account) -> Value {
@@ -85,22 +86,51 @@ pub(super) fn account(about: &Account) -> Value {
         "signing_keys": about.signing_keys,
         "exports": about.exports,
         "imports": about.imports,
+        "mappings": about.mappings,
     })
 }
 
-pub(super) fn export(subject: &str, kind: &str) -> Value {
-    json!({ "name": subject, "subject": subject, "type": kind })
+/// How often what is exported answers: messages that are heard are not answered at all.
+#[derive(Clone, Copy)]
+pub(super) enum Export {
+    Heard,
+    AnsweredOnce,
+    AnsweredOften,
 }
 
-pub(super) fn import(subject: &str, kind: &str, from: &str) -> Value {
-    json!({ "name": subject, "subject": subject, "type": kind, "account": from })
+pub(super) fn export(subject: &str, kind: Export) -> Value {
+    let (kind, answers) = match kind {
+        Export::Heard => ("stream", None),
+        Export::AnsweredOnce => ("service", Some("Singleton")),
+        Export::AnsweredOften => ("service", Some("Stream")),
+    };
+    let mut export = json!({ "name": subject, "subject": subject, "type": kind });
+    if let Some(answers) = answers {
+        export["response_type"] = answers.into();
+    }
+    export
+}
+
+/// What is published at `from` is heard here.
+pub(super) fn heard(subject: &str, from: &str) -> Value {
+    json!({ "name": subject, "subject": subject, "type": "stream", "account": from })
+}
+
+/// What is asked here on `local` is asked there on `subject`.
+pub(super) fn asked(local: &str, subject: &str, from: &str) -> Value {
+    let mut import =
+        json!({ "name": local, "subject": subject, "type": "service", "account": from });
+    if local != subject {
+        import["local_subject"] = local.into();
+    }
+    import
 }
 
 /// A signing key whose users can have exactly the permissions of `template`.
-pub(super) fn scoped_key(key: &KeyPair, role: &str, template: &Permissions) -> Value {
+pub(super) fn scoped_key(key: &str, role: &str, template: &Permissions) -> Value {
     json!({
         "kind": "user_scope",
-        "key": key.public_key(),
+        "key": key,
         "role": role,
         "template": with(template, &json!({ "subs": -1, "data": -1, "payload": -1 })),
     })

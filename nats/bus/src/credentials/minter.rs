@@ -43,15 +43,13 @@ impl Minter {
         })
     }
 
-    pub(super) fn save(&self, path: &Path) -> Result<(), CredentialsError> {
+    /// What [`Minter::load`] reads: the contents of `agents.json`.
+    pub fn to_text(&self) -> Result<String, CredentialsError> {
         let stored = Stored {
             account: self.account.clone(),
             seed: self.signer.seed()?,
         };
-        secret_file::write(
-            path,
-            &serde_json::to_string_pretty(&stored).expect("two texts"),
-        )
+        Ok(serde_json::to_string_pretty(&stored).expect("two texts"))
     }
 
     /// A credential that can write the output and the reports of one variation, read its

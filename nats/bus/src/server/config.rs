@@ -132,17 +132,6 @@ impl ServerConfig {
             ),
         );
         if let Auth::Operator(trust) = &self.auth {
-            line("operator", trust.operator.clone());
-            line("system_account", trust.system_account.clone());
-            line("resolver", "MEMORY".to_owned());
-            let accounts = trust
-                .accounts
-                .iter()
-                .map(|(key, jwt)| format!("  {key}: {jwt}\n"));
-            line(
-                "resolver_preload",
-                format!("{{\n{}}}", accounts.collect::<String>()),
-            );
             line("default_sentinel", quoted(&trust.sentinel));
         }
         if let Some(cluster) = &self.cluster {
@@ -159,6 +148,9 @@ impl ServerConfig {
                     routes.collect::<Vec<_>>().join(", "),
                 ),
             );
+        }
+        if let Auth::Operator(trust) = &self.auth {
+            text.push_str(&trust.to_config());
         }
         text
     }
