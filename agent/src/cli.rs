@@ -1,14 +1,17 @@
 //! The two roles as commands: `brain` and `hands`, hidden subcommands of `aideator agent` and the
 //! commands of the `aideator-agent` binary.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use aideator_bus::publisher::Ended;
 use aideator_bus::{Bus, Connect, Credentials};
 use aideator_contract::local::AttemptName;
-use aideator_contract::{Attempt, RunId, Variation};
+use aideator_contract::repository::{Repository, RepositoryPolicy};
+use aideator_contract::{
+    Attempt, AttemptSpec, Mode, Outcome, RunId, Source, Variation, VariationSpec, limits,
+};
 use clap::{Args, Subcommand};
 use rustix::process::{
     DumpableBehavior, Signal, set_dumpable_behavior, set_parent_process_death_signal,
@@ -16,8 +19,8 @@ use rustix::process::{
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Error;
-use crate::brain::{self, Deps};
-use crate::hands::{self, HandsProgram};
+use crate::brain::{self, Deps, Tools};
+use crate::hands::{self, HandsAt};
 use crate::model::Settings;
 use crate::redact::Secrets;
 
@@ -34,6 +37,8 @@ pub enum AgentCommand {
     Brain(BrainArgs),
     /// Hold the workspace and carry out a brain's orders
     Hands(HandsArgs),
+    /// Try an agent out without NATS: its answer goes to standard output
+    Try(TryArgs),
 }
 
 /// Which attempt, and where NATS is. The model's key and base URL are taken from the environment.
@@ -54,12 +59,50 @@ pub struct BrainArgs {
     /// The attempt, from 1
     #[arg(long, env = "AIDEATOR_ATTEMPT")]
     pub attempt: Attempt,
-    /// Folder for the hands' workspace [default: a temporary one]
+    /// What it works with
+    #[command(flatten)]
+    pub tools: ToolsArgs,
+}
+
+/// Where an agent's hands are, and how much its model reads.
+#[derive(Debug, Args)]
+pub struct ToolsArgs {
+    /// Unix socket at which hands listen; without it they are started as a child
+    #[arg(long, env = "AIDEATOR_HANDS_SOCKET")]
+    pub hands_socket: Option<PathBuf>,
+    /// Folder for the workspace of hands that are a child [default: a temporary one]
     #[arg(long, env = "AIDEATOR_WORKSPACE")]
     pub workspace: Option<PathBuf>,
     /// Tokens of repository digest given to the model [default: by the model]
     #[arg(long, env = "AIDEATOR_DIGEST_TOKENS")]
     pub digest_tokens: Option<usize>,
+}
+
+/// What an agent is tried out on.
+#[derive(Debug, Args)]
+pub struct TryArgs {
+    /// Repository, an https address; its default branch is read
+    #[arg(long, env = "REPO_URL")]
+    pub repo: Option<String>,
+    /// What to ask
+    #[arg(
+        long,
+        env = "PROMPT",
+        default_value = "Analyze this repository and describe what it does"
+    )]
+    pub prompt: String,
+    /// The model to ask
+    #[arg(long, env = "MODEL", default_value = "scripted/lorem")]
+    pub model: String,
+    /// Hosts (host or host:port, separated by commas) that may be private and speak plain http
+    #[arg(long, env = "AIDEATOR_TRUSTED_HOSTS", value_delimiter = ',')]
+    pub trusted_hosts: Vec<String>,
+    /// Seconds it may take
+    #[arg(long, env = "DEADLINE_S", default_value_t = limits::DEADLINE_S)]
+    pub deadline_s: u64,
+    /// What it works with
+    #[command(flatten)]
+    pub tools: ToolsArgs,
 }
 
 /// Where the hands work and whom they serve.
@@ -79,6 +122,7 @@ impl AgentCommand {
         let done = match self {
             Self::Brain(args) => brain(args, hands_arguments).await,
             Self::Hands(args) => hands(args).await,
+            Self::Try(args) => return try_out(args, hands_arguments).await,
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
@@ -99,11 +143,7 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
     // Other processes of this user cannot read our memory or environment.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| Error::Setup(error.into()))?;
-    let environment: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let settings = Settings::from_environment(environment.iter().cloned());
-    let mut secrets = Secrets::in_environment(environment);
+    let (mut tools, _temporary) = args.tools.prepare(hands_arguments)?;
     let mut connect =
         Connect::new(&args.nats, format!("agent {}.{}", args.run, args.variation)).wait(CONNECT);
     if let Some(path) = &args.creds {
@@ -114,7 +154,7 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
                     path: path.display().to_string(),
                     source,
                 })?;
-        secrets = secrets.and(
+        tools.secrets = tools.secrets.and(
             text.lines()
                 .filter(|line| !line.contains(' '))
                 .map(str::to_owned),
@@ -126,13 +166,6 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
         connect = connect.credentials(credentials);
     }
     let bus = Bus::connect(connect).await.map_err(Error::Bus)?;
-    let temporary = match args.workspace {
-        Some(_) => None,
-        None => Some(tempfile::tempdir().map_err(Error::Setup)?),
-    };
-    let workspace = args
-        .workspace
-        .or_else(|| temporary.as_ref().map(|folder| folder.path().to_owned()));
     let deps = Deps {
         bus: bus.clone(),
         name: AttemptName {
@@ -140,21 +173,99 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
             variation: args.variation,
             attempt: args.attempt,
         },
-        hands: HandsProgram {
-            program: std::env::current_exe().map_err(Error::Setup)?,
-            arguments: hands_arguments
-                .iter()
-                .map(|argument| (*argument).to_owned())
-                .collect(),
-        },
-        workspace: workspace.unwrap_or_default(),
-        settings,
-        secrets,
-        digest_tokens: args.digest_tokens,
+        tools,
     };
     let done = brain::run(deps, terminated()?).await;
     bus.close().await;
     done
+}
+
+impl ToolsArgs {
+    /// What an agent works with here, and the temporary folder of its hands, if they need one.
+    fn prepare(
+        &self,
+        hands_arguments: &[&str],
+    ) -> Result<(Tools, Option<tempfile::TempDir>), Error> {
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let (hands, temporary) = match (&self.hands_socket, &self.workspace) {
+            (Some(socket), _) => (HandsAt::Socket(socket.clone()), None),
+            (None, Some(workspace)) => (child(hands_arguments, workspace)?, None),
+            (None, None) => {
+                let folder = tempfile::tempdir().map_err(Error::Setup)?;
+                (child(hands_arguments, folder.path())?, Some(folder))
+            }
+        };
+        let tools = Tools {
+            hands,
+            tip: false,
+            settings: Settings::from_environment(environment.iter().cloned()),
+            secrets: Secrets::in_environment(environment),
+            digest_tokens: self.digest_tokens,
+        };
+        Ok((tools, temporary))
+    }
+}
+
+fn child(arguments: &[&str], workspace: &Path) -> Result<HandsAt, Error> {
+    Ok(HandsAt::Child {
+        program: std::env::current_exe().map_err(Error::Setup)?,
+        arguments: arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect(),
+        workspace: workspace.to_owned(),
+    })
+}
+
+async fn try_out(args: TryArgs, hands_arguments: &[&str]) -> ExitCode {
+    let tried = async {
+        let (mut tools, _temporary) = args.tools.prepare(hands_arguments)?;
+        tools.tip = true;
+        let policy = RepositoryPolicy {
+            paths: true,
+            trusted_hosts: args.trusted_hosts,
+        };
+        let source = args.repo.map(|repo| {
+            let parsed = Repository::parse(&repo, &policy);
+            // What can't be used the hands refuse with words.
+            let trusted = matches!(parsed, Ok(Repository::Http { trusted: true, .. }));
+            Source {
+                repo,
+                reference: None,
+                commit: None,
+                trusted,
+            }
+        });
+        let spec = AttemptSpec {
+            run: "try".parse().expect("a run id"),
+            variation: Variation::at(0).expect("the first variation"),
+            attempt: Attempt::FIRST,
+            prompt: args.prompt,
+            source,
+            mode: Mode::Analyze,
+            variation_spec: VariationSpec {
+                model: args.model,
+                temperature: None,
+                instructions: None,
+            },
+            deadline_s: args.deadline_s,
+            output_bytes: limits::OUTPUT_BYTES,
+        };
+        brain::try_out(&tools, spec, terminated()?).await
+    };
+    match tried.await {
+        Ok(Outcome::Succeeded) => ExitCode::SUCCESS,
+        Ok(outcome) => {
+            tracing::error!(?outcome, "the agent did not succeed");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            tracing::error!(%error, "the agent failed");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn hands(args: HandsArgs) -> Result<(), Error> {

@@ -27,6 +27,9 @@ pub enum Error {
     /// The workspace, a signal handler or a socket can't be set up.
     #[error("preparing to work")]
     Setup(#[source] std::io::Error),
+    /// What the agent says can't be printed.
+    #[error("printing")]
+    Printing(#[source] std::io::Error),
     /// NATS stayed out of reach when the last word was to be given.
     #[error("the last word was not heard")]
     NotHeard,

@@ -13,7 +13,7 @@ use crate::decide::schedule::Limits;
 use crate::error::Error;
 use crate::run::Settings;
 
-/// The configuration of the submitter in local mode.
+/// What a submitter is told, wherever its attempts run.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// The model of requests that name none
@@ -49,15 +49,9 @@ pub struct Config {
     /// Seconds for which NATS remembers message ids
     #[arg(long, env = "AIDEATOR_DUPLICATE_WINDOW_S", default_value_t = limits::DUPLICATE_WINDOW.as_secs())]
     pub duplicate_window_s: u64,
-    /// Folder of everything AIdeator keeps on this machine
-    #[arg(long, env = "AIDEATOR_DATA_DIR")]
-    pub data_dir: PathBuf,
-    /// The program whose `supervise` runs an attempt; this program without it
-    #[arg(long, env = "AIDEATOR_EXE")]
-    pub exe: Option<PathBuf>,
-    /// Where agents find NATS
-    #[arg(long, env = "AIDEATOR_AGENT_NATS_URL")]
-    pub agent_nats_url: String,
+    /// Seconds an attempt has to begin, from when its process or pod exists
+    #[arg(long, env = "AIDEATOR_START_ALLOWANCE_S", default_value_t = limits::START_ALLOWANCE.as_secs())]
+    pub start_allowance_s: u64,
     /// The file with the key that signs the credentials of agents (agents.json beside the other
     /// keys)
     #[arg(long, env = "AIDEATOR_AGENT_KEYS")]
@@ -67,7 +61,7 @@ pub struct Config {
 impl Config {
     /// The defaults of local mode, with paths allowed.
     #[must_use]
-    pub fn local(data_dir: PathBuf, agent_nats_url: String, agent_keys: PathBuf) -> Self {
+    pub fn local(agent_keys: PathBuf) -> Self {
         Self {
             default_model: String::new(),
             models: Vec::new(),
@@ -80,9 +74,7 @@ impl Config {
             queued: limits::QUEUED,
             replicas: 1,
             duplicate_window_s: limits::DUPLICATE_WINDOW.as_secs(),
-            data_dir,
-            exe: None,
-            agent_nats_url,
+            start_allowance_s: limits::START_ALLOWANCE.as_secs(),
             agent_keys,
         }
     }
@@ -99,8 +91,8 @@ impl Config {
         if self.duplicate_window_s == 0 {
             return refuse("the duplicate window is at least one second");
         }
-        if self.agent_nats_url.is_empty() {
-            return refuse("agents must be told where NATS is (AIDEATOR_AGENT_NATS_URL)");
+        if self.start_allowance_s == 0 {
+            return refuse("an attempt needs at least one second to begin");
         }
         Ok(Settings {
             installation: Installation {
@@ -113,6 +105,7 @@ impl Config {
                 },
             },
             model_note: self.model_note.clone(),
+            start_allowance: Duration::from_secs(self.start_allowance_s),
             limits: Limits {
                 running: self.running,
                 per_requester: self.running_per_requester,
@@ -125,4 +118,25 @@ impl Config {
             },
         })
     }
+}
+
+/// What the submitter of a cluster is told besides.
+#[derive(Debug, Clone, Args)]
+pub struct ClusterConfig {
+    /// What every submitter is told
+    #[command(flatten)]
+    pub rules: Config,
+    /// The namespace in which agents run
+    #[arg(long, env = "AIDEATOR_NAMESPACE")]
+    pub namespace: String,
+    /// The installation's name, which its agents carry as label app.kubernetes.io/instance
+    #[arg(long, env = "AIDEATOR_INSTANCE")]
+    pub instance: String,
+    /// The file with the Job (batch/v1, YAML) from which every agent's is made
+    #[arg(
+        long,
+        env = "AIDEATOR_JOB_TEMPLATE",
+        default_value = "/etc/aideator/agent-job.yaml"
+    )]
+    pub job_template: PathBuf,
 }

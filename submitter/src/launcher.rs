@@ -1,13 +1,16 @@
 //! Where attempts run: the one seam between local mode and a cluster.
 
+pub(crate) mod cluster;
 mod process;
 
 use std::future::Future;
+use std::time::Duration;
 
 use aideator_bus::Credentials;
 use aideator_contract::local::AttemptName;
-use aideator_contract::{AttemptSpec, Reason};
+use aideator_contract::{AttemptSpec, Reason, limits};
 
+pub use cluster::ClusterLauncher;
 pub use process::ProcessLauncher;
 
 /// An attempt that is to be launched.
@@ -19,6 +22,17 @@ pub struct Order {
     pub spec: AttemptSpec,
     /// Its credential, for its brain alone.
     pub credentials: Credentials,
+}
+
+/// How long an attempt may be there at most: it begins within `start_allowance`, keeps its deadline,
+/// and has a grace to say its last word.
+pub(crate) fn longest_life(spec: &AttemptSpec, start_allowance: Duration) -> Duration {
+    start_allowance + Duration::from_secs(spec.deadline_s) + limits::DEADLINE_GRACE
+}
+
+/// How long its credential is good for: a minute more.
+pub(crate) fn credential_life(spec: &AttemptSpec, start_allowance: Duration) -> Duration {
+    longest_life(spec, start_allowance) + limits::CREDENTIAL_GRACE
 }
 
 /// Why an attempt was not launched.

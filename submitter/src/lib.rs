@@ -28,8 +28,8 @@ mod run;
 mod source;
 mod stopper;
 
-pub use config::Config;
+pub use config::{ClusterConfig, Config};
 pub use error::Error;
-pub use launcher::{LaunchError, Launcher, Order, Pressure, ProcessLauncher};
-pub use run::{Settings, run, serve};
+pub use launcher::{ClusterLauncher, LaunchError, Launcher, Order, Pressure, ProcessLauncher};
+pub use run::{Settings, run_in_cluster, serve};
 pub use source::Resolver;

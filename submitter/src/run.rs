@@ -15,12 +15,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
-use crate::config::Config;
+use crate::config::ClusterConfig;
 use crate::decide::schedule::Limits;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatcher, Pad};
 use crate::error::{Error, doing};
-use crate::launcher::{Launcher, ProcessLauncher};
+use crate::launcher::cluster::{Site, Sweep, Template};
+use crate::launcher::{ClusterLauncher, Launcher};
 use crate::ledger::{Ledger, parse};
 use crate::pause::Pause;
 use crate::rpc::Rpc;
@@ -43,38 +44,50 @@ pub struct Settings {
     pub installation: Installation,
     /// A word about the default model.
     pub model_note: Option<String>,
+    /// How long an attempt has to begin.
+    pub start_allowance: Duration,
     /// How much runs and waits.
     pub limits: Limits,
     /// The streams.
     pub declared: Declared,
 }
 
-/// Runs the submitter of this machine until `shutdown`: attempts are processes.
+/// Runs the submitter of a cluster until `shutdown`: attempts are Jobs.
 ///
 /// # Errors
-/// The configuration can't be used, or what is on the server differs and can't be changed.
-/// That NATS is away later is no error.
-pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Result<(), Error> {
-    let settings = config.settings()?;
-    let minter = Minter::load(&config.agent_keys)?;
-    let program = match config.exe {
-        Some(exe) => exe,
-        None => std::env::current_exe()
-            .map_err(|e| Error::Config(format!("this program's own file can't be found: {e}")))?,
+/// The configuration or the Job template can't be used, or what is on the NATS server differs and
+/// can't be changed. That NATS or Kubernetes is away later is no error.
+pub async fn run_in_cluster(
+    config: ClusterConfig,
+    client: kube::Client,
+    bus: Bus,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let settings = config.rules.settings()?;
+    let keys = &config.rules.agent_keys;
+    let site = Site {
+        namespace: config.namespace,
+        instance: config.instance,
+        start_allowance: settings.start_allowance,
     };
-    let launcher = ProcessLauncher::new(
-        &config.data_dir,
-        program,
-        config.agent_nats_url,
-        std::env::vars_os(),
-    );
-    serve(bus, settings, Arc::new(launcher), minter, shutdown).await
+    let template = Template::load(&config.job_template)?;
+    let launcher = Arc::new(ClusterLauncher::new(client, site, template));
+    let sweep = Sweep {
+        launcher: Arc::clone(&launcher),
+        bus: bus.clone(),
+        minter: Minter::load(keys)?,
+    };
+    let served = serve(bus, settings, launcher, Minter::load(keys)?, shutdown);
+    tokio::select! {
+        served = served => served,
+        () = sweep.run() => Ok(()),
+    }
 }
 
 /// Runs a submitter with any launcher until `shutdown`.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run_in_cluster`], but for Kubernetes.
 pub async fn serve<L: Launcher>(
     bus: Bus,
     settings: Settings,
@@ -106,6 +119,7 @@ pub async fn serve<L: Launcher>(
         ledger: ledger.clone(),
         launcher,
         minter,
+        start_allowance: settings.start_allowance,
     };
     let dispatcher = Dispatcher::new(pad, settings.limits);
     parts.spawn(dispatcher.run(shutdown.clone()));

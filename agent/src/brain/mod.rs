@@ -9,7 +9,6 @@ mod prompt;
 mod voice;
 mod work;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aideator_bus::publisher::{Opened, open};
@@ -18,13 +17,13 @@ use aideator_contract::control::Control;
 use aideator_contract::limits::{CANCEL_GRACE, DEADLINE_GRACE, START_ALLOWANCE};
 use aideator_contract::local::AttemptName;
 use aideator_contract::report::Outcome;
-use aideator_contract::{Attempt, Subject};
+use aideator_contract::{Attempt, AttemptSpec, Code, Reason, Subject};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use self::voice::Voice;
 use self::work::Work;
 use crate::Error;
-use crate::hands::HandsProgram;
+use crate::hands::HandsAt;
 use crate::model::Settings;
 use crate::redact::Secrets;
 
@@ -34,10 +33,16 @@ pub struct Deps {
     pub bus: Bus,
     /// Which attempt it is.
     pub name: AttemptName,
-    /// How its hands are started.
-    pub hands: HandsProgram,
-    /// The folder the hands may use.
-    pub workspace: PathBuf,
+    /// What it works with besides.
+    pub tools: Tools,
+}
+
+/// What every attempt needs, wherever it publishes.
+pub struct Tools {
+    /// Where its hands are.
+    pub hands: HandsAt,
+    /// Take the tip of the default branch where the spec names no commit.
+    pub tip: bool,
     /// How models are reached.
     pub settings: Settings,
     /// What must never be published.
@@ -47,7 +52,7 @@ pub struct Deps {
 }
 
 /// Runs the attempt to its last word. `shutdown` ends it as a cancel does: what is in hand is
-/// published, and the last word says so.
+/// published, and the last word says so; why it was told to end is for others to say.
 ///
 /// # Errors
 /// There was no last word to give: the attempt is not ours, or NATS is out of reach for good.
@@ -65,17 +70,46 @@ pub async fn run(deps: Deps, shutdown: impl Future<Output = ()>) -> Result<(), E
         () = &mut shutdown => return Err(Error::NotOpened),
     };
     let deadline = started + Duration::from_secs(opened.spec.deadline_s);
-    let mut work = Work::new(&deps, opened.spec, voice);
+    let mut work = Work::new(&deps.tools, opened.spec, voice);
     let outcome = tokio::select! {
         outcome = work.run() => outcome?,
         () = cancelled(&mut control, deps.name.attempt) => Outcome::Cancelled,
-        () = &mut shutdown => Outcome::Cancelled,
+        () = &mut shutdown => terminated(),
         () = sleep_until(deadline) => Outcome::TimedOut,
     };
     let patience = patience(&outcome, deadline.saturating_duration_since(Instant::now()));
     timeout(patience, work.end(outcome))
         .await
         .unwrap_or(Err(Error::NotHeard))
+}
+
+/// Runs a task without NATS, as a developer tries an agent out: it is printed instead of published.
+/// Gives how it ended.
+///
+/// # Errors
+/// It can't be printed.
+pub async fn try_out(
+    tools: &Tools,
+    spec: AttemptSpec,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Outcome, Error> {
+    let deadline = Instant::now() + Duration::from_secs(spec.deadline_s);
+    let mut work = Work::new(tools, spec, Voice::printed());
+    let outcome = tokio::select! {
+        outcome = work.run() => outcome?,
+        () = shutdown => terminated(),
+        () = sleep_until(deadline) => Outcome::TimedOut,
+    };
+    work.end(outcome.clone()).await?;
+    Ok(outcome)
+}
+
+fn terminated() -> Outcome {
+    let reason = Reason::new(
+        Code::Terminated,
+        "the agent was told to end from outside (SIGTERM)",
+    );
+    Outcome::Failed { reason }
 }
 
 /// Finds the attempt and claims it.
@@ -94,6 +128,7 @@ async fn claim(deps: &Deps) -> Result<(Opened, Voice), Error> {
 fn patience(outcome: &Outcome, until_deadline: Duration) -> Duration {
     match outcome {
         Outcome::Cancelled => CANCEL_GRACE,
+        Outcome::Failed { reason } if reason.code == Code::Terminated => CANCEL_GRACE,
         Outcome::Succeeded | Outcome::Failed { .. } | Outcome::TimedOut => {
             until_deadline + DEADLINE_GRACE
         }

@@ -1,5 +1,7 @@
 //! How the brain speaks: events in order through the publisher, none lost when the work is dropped
-//! while it waits for room.
+//! while it waits for room; or, without NATS, to standard output.
+
+mod printed;
 
 use std::collections::VecDeque;
 
@@ -7,13 +9,22 @@ use aideator_bus::Bus;
 use aideator_bus::publisher::{Opened, Publisher, Speaker};
 use aideator_contract::{Digest, Event, Report};
 
+use self::printed::Printed;
 use crate::Error;
 
-/// The voice of one attempt that this process has claimed.
+/// The voice of one attempt.
 pub(super) struct Voice {
-    publisher: Publisher,
-    /// Said, and not taken by the publisher yet.
+    way: Way,
+    /// Said, and not taken yet.
     waiting: VecDeque<Event>,
+}
+
+/// Where what is said goes.
+enum Way {
+    /// To the subjects of an attempt that this process has claimed.
+    Published(Publisher),
+    /// To standard output.
+    Printed(Printed),
 }
 
 impl Voice {
@@ -27,9 +38,17 @@ impl Voice {
         let model = spec.variation_spec.model.clone();
         let publisher = Publisher::start(bus.clone(), speaker, opened.fence, model).await?;
         Ok(Self {
-            publisher,
+            way: Way::Published(publisher),
             waiting: VecDeque::new(),
         })
+    }
+
+    /// A voice that prints.
+    pub(super) fn printed() -> Self {
+        Self {
+            way: Way::Printed(Printed::default()),
+            waiting: VecDeque::new(),
+        }
     }
 
     /// Says events. Waits while too much is queued; dropped meanwhile, the rest is said with the next.
@@ -39,7 +58,10 @@ impl Voice {
     pub(super) async fn say(&mut self, events: Vec<Event>) -> Result<(), Error> {
         self.waiting.extend(events);
         while let Some(event) = self.waiting.front() {
-            self.publisher.push(event.clone()).await?;
+            match &mut self.way {
+                Way::Published(publisher) => publisher.push(event.clone()).await?,
+                Way::Printed(printed) => printed.event(event).map_err(Error::Printing)?,
+            }
             self.waiting.pop_front();
         }
         Ok(())
@@ -50,7 +72,13 @@ impl Voice {
     /// # Errors
     /// Nothing more can be published.
     pub(super) fn report(&self, report: Report) -> Result<(), Error> {
-        Ok(self.publisher.report(report)?)
+        match &self.way {
+            Way::Published(publisher) => Ok(publisher.report(report)?),
+            Way::Printed(_) => {
+                Printed::report(&report);
+                Ok(())
+            }
+        }
     }
 
     /// Waits until everything is stored.
@@ -58,21 +86,33 @@ impl Voice {
     /// # Errors
     /// Nothing more can be published.
     pub(super) async fn flush(&self) -> Result<(), Error> {
-        Ok(self.publisher.flush().await?)
+        match &self.way {
+            Way::Published(publisher) => Ok(publisher.flush().await?),
+            Way::Printed(_) => Ok(()),
+        }
     }
 
     /// The highest `n` that is stored.
     pub(super) fn stored_n(&self) -> u64 {
-        self.publisher.stored_n()
+        match &self.way {
+            Way::Published(publisher) => publisher.stored_n(),
+            Way::Printed(printed) => printed.events(),
+        }
     }
 
     /// Bytes stored so far.
     pub(super) fn stored_bytes(&self) -> u64 {
-        self.publisher.out_bytes()
+        match &self.way {
+            Way::Published(publisher) => publisher.out_bytes(),
+            Way::Printed(printed) => printed.bytes(),
+        }
     }
 
     /// What proves the text said so far.
     pub(super) fn digest(&self) -> Digest {
-        self.publisher.digest()
+        match &self.way {
+            Way::Published(publisher) => publisher.digest(),
+            Way::Printed(printed) => printed.digest(),
+        }
     }
 }

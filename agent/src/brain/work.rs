@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 
 use super::narrator::Narrator;
 use super::voice::Voice;
-use super::{Deps, prompt};
+use super::{Tools, prompt};
 use crate::Error;
 use crate::hands::{CloneOrder, DigestOrder, ExecEvent, ExecOrder, Hands};
 use crate::model::{self, Meter, ModelEvent};
@@ -18,11 +18,13 @@ use crate::model::{self, Meter, ModelEvent};
 /// One attempt in the making. [`run`](Self::run) may be dropped at any moment; [`end`](Self::end) then
 /// still knows everything that was said.
 pub(super) struct Work<'a> {
-    deps: &'a Deps,
+    tools: &'a Tools,
     spec: AttemptSpec,
     voice: Voice,
     narrator: Narrator,
     hands: Option<Hands>,
+    /// The commit that was fetched.
+    commit: String,
     meter: Option<Meter>,
     finish_reason: String,
 }
@@ -48,14 +50,15 @@ impl From<Error> for Stop {
 }
 
 impl<'a> Work<'a> {
-    pub(super) fn new(deps: &'a Deps, spec: AttemptSpec, voice: Voice) -> Self {
-        let narrator = Narrator::new(deps.secrets.clone(), spec.output_bytes);
+    pub(super) fn new(tools: &'a Tools, spec: AttemptSpec, voice: Voice) -> Self {
+        let narrator = Narrator::new(tools.secrets.clone(), spec.output_bytes);
         Self {
-            deps,
+            tools,
             spec,
             voice,
             narrator,
             hands: None,
+            commit: String::new(),
             meter: None,
             finish_reason: "stop".to_owned(),
         }
@@ -75,9 +78,9 @@ impl<'a> Work<'a> {
     }
 
     async fn analyze(&mut self) -> Result<(), Stop> {
-        let model = model::open(&self.spec.variation_spec.model, &self.deps.settings).await?;
+        let model = model::open(&self.spec.variation_spec.model, &self.tools.settings).await?;
         if self.spec.source.is_some() {
-            self.start_hands()?;
+            self.start_hands().await?;
         }
         self.voice.report(Report::Ready)?;
         self.fetch(false).await?;
@@ -117,7 +120,7 @@ impl<'a> Work<'a> {
     }
 
     async fn exec(&mut self) -> Result<(), Stop> {
-        self.start_hands()?;
+        self.start_hands().await?;
         self.voice.report(Report::Ready)?;
         self.fetch(true).await?;
         self.voice.say(vec![Event::StartStep]).await?;
@@ -158,8 +161,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn start_hands(&mut self) -> Result<(), Reason> {
-        self.hands = Some(Hands::start(&self.deps.hands, &self.deps.workspace)?);
+    async fn start_hands(&mut self) -> Result<(), Reason> {
+        self.hands = Some(Hands::begin(&self.tools.hands).await?);
         Ok(())
     }
 
@@ -170,11 +173,13 @@ impl<'a> Work<'a> {
         };
         let order = CloneOrder {
             source,
+            tip: self.tools.tip,
             checkout,
             limit_bytes: REPOSITORY_SIZE,
             limit_ms: u64::try_from(CLONE_TIME.as_millis()).unwrap_or(u64::MAX),
         };
         let cloned = hands(&mut self.hands)?.clone_repository(order).await?;
+        self.commit = cloned.commit;
         self.voice.report(Report::Cloned {
             took_ms: cloned.took_ms,
         })?;
@@ -182,15 +187,15 @@ impl<'a> Work<'a> {
     }
 
     async fn digest(&mut self) -> Result<Option<String>, Reason> {
-        let Some(source) = &self.spec.source else {
+        if self.spec.source.is_none() {
             return Ok(None);
-        };
+        }
         let order = DigestOrder {
-            commit: source.commit.clone().unwrap_or_default(),
+            commit: self.commit.clone(),
             prompt: self.spec.prompt.clone(),
             budget_bytes: prompt::digest_bytes(
                 &self.spec.variation_spec.model,
-                self.deps.digest_tokens,
+                self.tools.digest_tokens,
             ),
         };
         hands(&mut self.hands)?.digest(order).await.map(Some)
@@ -236,7 +241,7 @@ impl<'a> Work<'a> {
             },
             Outcome::Failed { reason } => Event::Error {
                 code: reason.code.wire(),
-                error_text: self.deps.secrets.clean(&reason.message),
+                error_text: self.tools.secrets.clean(&reason.message),
             },
             Outcome::Cancelled => Event::Abort {
                 reason: "cancelled on request".to_owned(),
@@ -250,7 +255,7 @@ impl<'a> Work<'a> {
     fn redacted(&self, outcome: Outcome) -> Outcome {
         match outcome {
             Outcome::Failed { reason } => Outcome::Failed {
-                reason: Reason::new(reason.code, self.deps.secrets.clean(&reason.message)),
+                reason: Reason::new(reason.code, self.tools.secrets.clean(&reason.message)),
             },
             other => other,
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use aideator_contract::{Code, Reason};
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
 
 use super::frame::{receive, send};
 use super::order::{Answer, CloneOrder, Cloned, DigestOrder, ExecOrder, Order};
@@ -16,13 +17,24 @@ use super::order::{Answer, CloneOrder, Cloned, DigestOrder, ExecOrder, Order};
 /// How long the hands have to end what they started.
 const ENDING: Duration = Duration::from_secs(3);
 
-/// How the hands are started: a program and its arguments, to which the workspace is added.
+/// How long hands that listen elsewhere may take to be there: their container starts first.
+const COMING: Duration = Duration::from_secs(30);
+const COMING_STEP: Duration = Duration::from_millis(20);
+
+/// Where the hands are.
 #[derive(Debug, Clone)]
-pub struct HandsProgram {
-    /// The program.
-    pub program: PathBuf,
-    /// Its first arguments.
-    pub arguments: Vec<String>,
+pub enum HandsAt {
+    /// A child of the brain's.
+    Child {
+        /// The program.
+        program: PathBuf,
+        /// Its first arguments, to which the workspace is added.
+        arguments: Vec<String>,
+        /// The folder they may use.
+        workspace: PathBuf,
+    },
+    /// A container of their own that listens on this Unix socket.
+    Socket(PathBuf),
 }
 
 /// Hands that take orders, one at a time.
@@ -45,12 +57,21 @@ pub(crate) enum ExecEvent {
 }
 
 impl Hands {
-    /// Starts hands as a child with an empty environment (but for `PATH`) and a socket as its standard input.
+    /// Starts hands as a child with an empty environment (but for `PATH`) and a socket as its
+    /// standard input, or connects to those of another container.
     ///
     /// # Errors
-    /// The program can't be started.
-    pub(crate) fn start(program: &HandsProgram, workspace: &Path) -> Result<Self, Reason> {
-        Self::spawn(program, workspace).map_err(|error| {
+    /// The program can't be started, or nobody listens.
+    pub(crate) async fn begin(at: &HandsAt) -> Result<Self, Reason> {
+        let begun = match at {
+            HandsAt::Child {
+                program,
+                arguments,
+                workspace,
+            } => Self::spawn(program, arguments, workspace),
+            HandsAt::Socket(path) => Self::connect(path).await,
+        };
+        begun.map_err(|error| {
             Reason::new(
                 Code::HandsFailed,
                 format!("the agent's hands can't be started: {error}"),
@@ -58,12 +79,28 @@ impl Hands {
         })
     }
 
-    fn spawn(program: &HandsProgram, workspace: &Path) -> io::Result<Self> {
+    async fn connect(path: &Path) -> io::Result<Self> {
+        let give_up = Instant::now() + COMING;
+        loop {
+            match UnixStream::connect(path).await {
+                Ok(socket) => {
+                    return Ok(Self {
+                        socket,
+                        child: None,
+                    });
+                }
+                Err(error) if Instant::now() >= give_up => return Err(error),
+                Err(_) => sleep(COMING_STEP).await,
+            }
+        }
+    }
+
+    fn spawn(program: &Path, arguments: &[String], workspace: &Path) -> io::Result<Self> {
         let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
-        let mut command = Command::new(&program.program);
+        let mut command = Command::new(program);
         command
-            .args(&program.arguments)
+            .args(arguments)
             .arg("--workspace")
             .arg(workspace)
             .env_clear()

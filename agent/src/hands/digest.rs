@@ -182,6 +182,7 @@ mod tests {
             trusted: false,
         };
         let order = CloneOrder {
+            tip: false,
             source,
             checkout: false,
             limit_bytes: 1 << 30,

@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc;
 
+use super::memory;
 use super::order::Answer;
 use super::process::{Group, command};
 use super::utf8::Decoder;
@@ -47,6 +48,7 @@ pub(super) async fn exec(
         .current_dir(folder)
         .stdout(writer)
         .stderr(errors);
+    let killed_before = memory::kills();
     let mut group = Group::spawn(&mut shell).map_err(failed)?;
     // The command holds the writing ends; with it they would keep the pipe open.
     drop(shell);
@@ -72,6 +74,12 @@ pub(super) async fn exec(
         say(out, decoder.push(&buffer[..count])).await;
     }
     say(out, decoder.finish()).await;
+    if !status.success() && memory::kills() > killed_before {
+        return Err(Reason::new(
+            Code::OutOfMemory,
+            "out of memory: the command used more than the agent's hands may",
+        ));
+    }
     Ok(status
         .code()
         .unwrap_or_else(|| 128 + status.signal().unwrap_or_default()))

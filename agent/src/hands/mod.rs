@@ -7,13 +7,14 @@ mod digest;
 mod exec;
 mod frame;
 mod git;
+mod memory;
 mod order;
 mod process;
 mod repository;
 mod serve;
 mod utf8;
 
-pub use client::HandsProgram;
+pub use client::HandsAt;
 pub(crate) use client::{ExecEvent, Hands};
 pub(crate) use order::{CloneOrder, DigestOrder, ExecOrder};
 pub(crate) use repository::clear;

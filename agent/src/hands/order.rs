@@ -22,6 +22,9 @@ pub(super) enum Order {
 pub(crate) struct CloneOrder {
     /// The repository, its commit resolved.
     pub source: Source,
+    /// Without a commit, take the tip of the default branch: for an agent without sisters.
+    #[serde(default)]
+    pub tip: bool,
     /// Write the files out as well; a digest needs none.
     pub checkout: bool,
     /// Bytes it may have, as fetched and as written out.
@@ -81,6 +84,8 @@ pub(super) enum Answer {
 /// A repository that is here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cloned {
+    /// The commit that was fetched.
+    pub commit: String,
     /// Milliseconds it took.
     pub took_ms: u64,
     /// Bytes fetched.

@@ -63,7 +63,7 @@ pub(crate) fn clear(root: &Path) {
 pub(super) async fn clone(order: &CloneOrder, workspace: &Workspace) -> Result<Cloned, Reason> {
     let limit = Duration::from_millis(order.limit_ms);
     let start = Instant::now();
-    let bytes = tokio::time::timeout(limit, fetch(order, workspace))
+    let (commit, bytes) = tokio::time::timeout(limit, fetch(order, workspace))
         .await
         .map_err(|_| {
             let seconds = limit.as_secs();
@@ -76,23 +76,25 @@ pub(super) async fn clone(order: &CloneOrder, workspace: &Workspace) -> Result<C
             )
         })??;
     Ok(Cloned {
+        commit,
         took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
         bytes,
     })
 }
 
-async fn fetch(order: &CloneOrder, workspace: &Workspace) -> Result<u64, Reason> {
+/// Fetches the commit; gives its name and how large what was fetched is.
+async fn fetch(order: &CloneOrder, workspace: &Workspace) -> Result<(String, u64), Reason> {
     let source = &order.source;
-    let commit = source
-        .commit
-        .as_deref()
-        .filter(|commit| is_commit(commit))
-        .ok_or_else(|| {
-            Reason::new(
+    let wanted = match source.commit.as_deref() {
+        Some(commit) if is_commit(commit) => commit,
+        None if order.tip => "HEAD",
+        _ => {
+            return Err(Reason::new(
                 Code::Internal,
                 "the repository's commit was not resolved before the agent started",
-            )
-        })?;
+            ));
+        }
+    };
     // The address as it was understood, so that git cannot understand another one.
     let (git, address) = match parse(&source.repo, source.trusted)? {
         Repository::Path(path) => {
@@ -133,26 +135,32 @@ async fn fetch(order: &CloneOrder, workspace: &Workspace) -> Result<u64, Reason>
         "--no-recurse-submodules",
         "--",
         &address,
-        commit,
+        wanted,
     ];
     tokio::select! {
         fetched = git.run(&fetch, 0) => {
             let fetched = fetched?;
             if !fetched.status.success() {
-                return Err(fetch_failure(&source.repo, commit, &fetched.stderr));
+                return Err(fetch_failure(&source.repo, wanted, &fetched.stderr));
             }
         }
         () = exceeds(&packs, order.limit_bytes) => return Err(too_large(order)),
     }
+    let commit = if wanted == "HEAD" {
+        let tip = git.output(&["rev-parse", "FETCH_HEAD"], 128).await?;
+        String::from_utf8_lossy(&tip).trim().to_owned()
+    } else {
+        wanted.to_owned()
+    };
     if order.checkout {
-        let list = list(&git, commit).await?;
+        let list = list(&git, &commit).await?;
         if written_out(&list) > order.limit_bytes {
             return Err(too_large(order));
         }
-        git.output(&["checkout", "--quiet", "--detach", "--force", commit], 0)
+        git.output(&["checkout", "--quiet", "--detach", "--force", &commit], 0)
             .await?;
     }
-    Ok(folder_bytes(&packs))
+    Ok((commit, folder_bytes(&packs)))
 }
 
 /// The files of a commit, as `git ls-tree -r -l -z` tells them.

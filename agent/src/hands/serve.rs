@@ -30,14 +30,23 @@ pub(crate) async fn serve_stdin(root: &Path) -> io::Result<()> {
     serve(UnixStream::from_std(socket)?, root).await
 }
 
-/// Serves the first brain that connects to the socket at `path`.
+/// Serves the first brain that connects to the socket at `path`, and then nobody: it stays until it
+/// is told to end, since a container that ended would be started again.
 ///
 /// # Errors
 /// The socket or the workspace can't be made.
 pub(crate) async fn serve_socket(path: &Path, root: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        // What hands before these left; their brain has noticed.
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
     let listener = UnixListener::bind(path)?;
     let (socket, _) = listener.accept().await?;
-    serve(socket, root).await
+    drop(listener);
+    serve(socket, root).await?;
+    std::future::pending().await
 }
 
 /// Serves one brain until it closes the socket. What an order started dies with it.

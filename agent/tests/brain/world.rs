@@ -6,8 +6,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use aideator_agent::Error;
-use aideator_agent::brain::{self, Deps};
-use aideator_agent::hands::HandsProgram;
+use aideator_agent::brain::{self, Deps, Tools};
+use aideator_agent::hands::HandsAt;
 use aideator_agent::model::Settings;
 use aideator_agent::redact::Secrets;
 use aideator_bus::server::testing::TestServer;
@@ -140,14 +140,17 @@ impl World {
                 variation: name.variation,
                 attempt: name.attempt,
             },
-            hands: HandsProgram {
-                program: PathBuf::from(BINARY),
-                arguments: vec!["hands".into()],
+            tools: Tools {
+                hands: HandsAt::Child {
+                    program: PathBuf::from(BINARY),
+                    arguments: vec!["hands".into()],
+                    workspace: workspace.path().to_owned(),
+                },
+                tip: false,
+                settings: Settings::from_environment(environment()),
+                secrets: Secrets::in_environment(environment()),
+                digest_tokens: None,
             },
-            workspace: workspace.path().to_owned(),
-            settings: Settings::from_environment(environment()),
-            secrets: Secrets::in_environment(environment()),
-            digest_tokens: None,
         };
         soon(brain::run(deps, shutdown)).await
     }

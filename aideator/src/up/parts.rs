@@ -120,9 +120,9 @@ impl Parts {
                     std::env::current_exe().map_err(Error::file("find", "the aideator program"))?;
                 let environment = need.environment.iter().cloned();
                 let launcher = ProcessLauncher::new(
-                    &config.data_dir,
+                    need.folder.path(),
                     program,
-                    config.agent_nats_url,
+                    need.nats_url.clone(),
                     environment,
                 );
                 self.add(part.name(), |shutdown| async move {
@@ -204,11 +204,7 @@ fn failed(part: Part, source: impl std::error::Error + Send + Sync + 'static) ->
 
 fn submitter(need: &Need) -> aideator_submitter::Config {
     let agent_keys = need.folder.keys().join("agents.json");
-    let mut config = aideator_submitter::Config::local(
-        need.folder.path().to_owned(),
-        need.nats_url.clone(),
-        agent_keys,
-    );
+    let mut config = aideator_submitter::Config::local(agent_keys);
     config.default_model.clone_from(&need.choice.default_model);
     config.models.clone_from(&need.choice.models);
     config.model_note.clone_from(&need.choice.note);

@@ -1,18 +1,19 @@
 //! One launch, seen through: opened, launched, `scheduling`, however often NATS or the launcher is away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aideator_bus::credentials::Minter;
 use aideator_contract::attempt::AttemptEvent;
 use aideator_contract::local::AttemptName;
-use aideator_contract::{AttemptRecord, AttemptSpec, Reason, Timestamp, limits};
+use aideator_contract::{AttemptRecord, Reason};
 use tokio::time::sleep;
 
 use super::LOOK_AGAIN;
 use crate::decide::launch::{self, Launched, Left, Step};
 use crate::decide::{Fence, Known};
 use crate::error::Error;
-use crate::launcher::{LaunchError, Launcher, Order};
+use crate::launcher::{LaunchError, Launcher, Order, credential_life};
 use crate::ledger::{Ledger, now};
 use crate::pause::Pause;
 
@@ -21,6 +22,7 @@ pub(crate) struct Pad<L> {
     pub(crate) ledger: Ledger,
     pub(crate) launcher: Arc<L>,
     pub(crate) minter: Minter,
+    pub(crate) start_allowance: Duration,
 }
 
 impl<L: Launcher> Pad<L> {
@@ -126,7 +128,8 @@ impl<L: Launcher> Pad<L> {
             variation,
             attempt,
         } = name;
-        let expires = expiry(spec, now());
+        let life = credential_life(spec, self.start_allowance).as_millis();
+        let expires = now().plus(u64::try_from(life).unwrap_or(u64::MAX));
         let credentials = self.minter.agent(run, *variation, *attempt, expires)?;
         let order = Order {
             name: name.clone(),
@@ -148,13 +151,6 @@ impl<L: Launcher> Pad<L> {
             }
         })
     }
-}
-
-/// When an agent's credential ends: a minute after it must be gone, at the latest.
-fn expiry(spec: &AttemptSpec, now: Timestamp) -> Timestamp {
-    let allowed = limits::START_ALLOWANCE + limits::DEADLINE_GRACE + limits::CREDENTIAL_GRACE;
-    let allowed = u64::try_from(allowed.as_millis()).unwrap_or(u64::MAX);
-    now.plus(allowed).plus(spec.deadline_s.saturating_mul(1000))
 }
 
 enum Stepped {

@@ -174,6 +174,7 @@ fn settings() -> Settings {
             },
         },
         model_note: None,
+        start_allowance: limits::START_ALLOWANCE,
         limits: Limits {
             running: 5,
             per_requester: 20,

@@ -53,6 +53,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 
 fn order(repo: impl Into<String>, commit: &str) -> CloneOrder {
     CloneOrder {
+        tip: false,
         source: Source {
             repo: repo.into(),
             reference: None,

@@ -1,7 +1,7 @@
 //! Messages of what waits: numbered, named and fenced.
 
 use aideator_contract::report::ReportMessage;
-use aideator_contract::{OutMessage, Subject, VERSION};
+use aideator_contract::{OutMessage, Startup, Subject, VERSION};
 use bytes::Bytes;
 
 use super::Speaker;
@@ -25,6 +25,8 @@ pub(super) struct Composer {
     next_n: u64,
     next_report: u64,
     out_bytes: u64,
+    /// What was reported of the beginning.
+    startup: Startup,
 }
 
 impl Composer {
@@ -35,6 +37,7 @@ impl Composer {
             next_n: 0,
             next_report: 0,
             out_bytes: 0,
+            startup: Startup::default(),
         }
     }
 
@@ -82,6 +85,7 @@ impl Composer {
                 (subject, format!("{name}.{n}"), Some(n), json)
             }
             Item::Report(report) => {
+                self.startup.reported(&report, ts);
                 let count = self.next_report;
                 self.next_report += 1;
                 let subject = Subject::report(&run, variation);
@@ -91,6 +95,7 @@ impl Composer {
                     variation,
                     attempt,
                     ts,
+                    startup: self.startup,
                     report,
                 };
                 (subject, format!("{name}.r{count}"), None, json(&message))
