@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::api::API_TIMEOUT;
 use crate::connect::Bus;
@@ -33,11 +33,33 @@ impl Bus {
     /// # Errors
     /// No answer, or no permission.
     pub async fn last_from_leader(&self, subject: &Subject) -> Result<Option<Stored>, Error> {
-        let what = format!("STREAM.MSG.GET.{}", stream_of(subject)?);
-        match self
-            .api::<Got>(&what, &json!({ "last_by_subj": subject.as_str() }))
+        self.last_of(stream_of(subject)?, subject.as_str()).await
+    }
+
+    /// The same in any stream.
+    pub(crate) async fn last_of(
+        &self,
+        stream: &str,
+        subject: &str,
+    ) -> Result<Option<Stored>, Error> {
+        self.from_leader(stream, &json!({ "last_by_subj": subject }))
             .await
-        {
+    }
+
+    /// The first message of `filter` from sequence `from` on, as the stream's leader has it.
+    pub(crate) async fn next_from_leader(
+        &self,
+        stream: &str,
+        filter: &str,
+        from: u64,
+    ) -> Result<Option<Stored>, Error> {
+        self.from_leader(stream, &json!({ "seq": from, "next_by_subj": filter }))
+            .await
+    }
+
+    async fn from_leader(&self, stream: &str, which: &Value) -> Result<Option<Stored>, Error> {
+        let what = format!("STREAM.MSG.GET.{stream}");
+        match self.api::<Got>(&what, which).await {
             Ok(got) => got.message.stored(&what).map(Some),
             Err(Error::Server {
                 code: codes::NO_MESSAGE_FOUND,

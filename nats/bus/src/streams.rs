@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use aideator_contract::limits;
 use aideator_contract::subject::{
-    Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_STREAM, RUNS_ALL, RUNS_STREAM,
+    Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_STREAM, REVOKED_BUCKET,
+    RUNS_ALL, RUNS_STREAM,
 };
 use serde_json::{Map, Value, json};
 
@@ -19,6 +20,7 @@ use crate::error::{Error, codes};
 const LEAST_BYTES: i64 = 64 * 1024 * 1024;
 const REQUESTS_BYTES: i64 = 1024 * 1024 * 1024;
 const OPEN_BYTES: i64 = 64 * 1024 * 1024;
+const REVOKED_BYTES: i64 = 64 * 1024 * 1024;
 /// What JetStream can't change on a stream that exists.
 const FIXED: [&str; 5] = [
     "storage",
@@ -53,7 +55,7 @@ impl Default for Declared {
 }
 
 impl Declared {
-    fn streams(&self) -> [Value; 4] {
+    fn streams(&self) -> [Value; 5] {
         let window = nanos(self.duplicate_window);
         [
             json!({
@@ -108,6 +110,22 @@ impl Declared {
                 "discard": "new",
                 "max_msgs_per_subject": 1,
                 "max_bytes": OPEN_BYTES,
+                "allow_rollup_hdrs": true,
+                "deny_delete": true,
+                "allow_direct": true,
+                "num_replicas": self.replicas,
+            }),
+            json!({
+                "name": format!("KV_{REVOKED_BUCKET}"),
+                "description": "Tokens that are refused before they expire",
+                "subjects": [format!("$KV.{REVOKED_BUCKET}.>")],
+                "retention": "limits",
+                "storage": "file",
+                "discard": "new",
+                "max_msgs_per_subject": 1,
+                "max_bytes": REVOKED_BYTES,
+                // Each entry goes with its token's own expiry.
+                "allow_msg_ttl": true,
                 "allow_rollup_hdrs": true,
                 "deny_delete": true,
                 "allow_direct": true,

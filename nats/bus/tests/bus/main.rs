@@ -10,6 +10,7 @@ mod live;
 mod object;
 mod open;
 mod read;
+mod revoked;
 mod service;
 mod streams;
 
