@@ -42,7 +42,7 @@ impl Bus {
         stream: &str,
         subject: &str,
     ) -> Result<Option<Stored>, Error> {
-        self.from_leader(stream, &json!({ "last_by_subj": subject }))
+        self.ask_leader(stream, &json!({ "last_by_subj": subject }))
             .await
     }
 
@@ -53,11 +53,11 @@ impl Bus {
         filter: &str,
         from: u64,
     ) -> Result<Option<Stored>, Error> {
-        self.from_leader(stream, &json!({ "seq": from, "next_by_subj": filter }))
+        self.ask_leader(stream, &json!({ "seq": from, "next_by_subj": filter }))
             .await
     }
 
-    async fn from_leader(&self, stream: &str, which: &Value) -> Result<Option<Stored>, Error> {
+    async fn ask_leader(&self, stream: &str, which: &Value) -> Result<Option<Stored>, Error> {
         let what = format!("STREAM.MSG.GET.{stream}");
         match self.api::<Got>(&what, which).await {
             Ok(got) => got.message.stored(&what).map(Some),
