@@ -9,7 +9,7 @@ use thiserror::Error;
 pub enum Error {
     /// Others could reach it, and nothing would keep them out.
     #[error(
-        "the edge can be reached from elsewhere on {0}: give it a token (--token or AIDEATOR_TOKEN), or let it listen on 127.0.0.1"
+        "the edge can be reached from elsewhere on {0}: give it a secret (--secret or AIDEATOR_SECRET) or a token (--token or AIDEATOR_TOKEN), or let it listen on 127.0.0.1"
     )]
     TokenNeeded(SocketAddr),
     /// Its socket failed.

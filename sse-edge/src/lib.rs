@@ -13,12 +13,16 @@ pub mod config;
 pub mod error;
 pub mod guard;
 pub mod hub;
+pub mod pass;
 pub mod position;
 pub mod problem;
 pub mod pulse;
 pub mod resume;
+pub mod revocations;
 pub mod run;
+pub mod scope;
 mod telemetry;
+pub mod token;
 pub mod viewer;
 mod web;
 

@@ -9,6 +9,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::scope::Scope;
+use crate::token::Refused;
+
 /// The media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
 
@@ -39,11 +42,17 @@ pub enum Problem {
     /// A foreign host or origin on a loopback edge.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// A token is needed.
-    #[error(
-        "a token is needed: send `Authorization: Bearer <token>`, or open the page once with `?token=<token>`"
-    )]
-    Unauthorized,
+    /// A token is needed, or the one that is shown is not accepted.
+    #[error("{0}")]
+    Unauthorized(#[from] Refused),
+    /// The token may not do this.
+    #[error("this needs a token with the scope `{needed}`; the one shown has {}", words(*.has))]
+    Scope {
+        /// What is needed.
+        needed: Scope,
+        /// The most that the token may do.
+        has: Option<Scope>,
+    },
     /// Somebody behind the edge is away.
     #[error("{0}")]
     Away(&'static str),
@@ -73,8 +82,8 @@ impl Problem {
             Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) | Self::Scope { .. } => StatusCode::FORBIDDEN,
+            Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Self::Away(_) | Self::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -92,7 +101,8 @@ impl Problem {
             Self::NotFound => "not-found".into(),
             Self::Method => "method".into(),
             Self::Forbidden(_) => "forbidden".into(),
-            Self::Unauthorized => "unauthorized".into(),
+            Self::Unauthorized(refused) => code_of(refused).into(),
+            Self::Scope { .. } => "scope".into(),
             Self::Away(_) | Self::Storage(_) => "unavailable".into(),
             Self::Internal => Code::Internal.wire(),
         }
@@ -124,7 +134,42 @@ impl Problem {
             status: status.as_u16(),
             detail: self.to_string(),
             code: self.code(),
+            scope: match self {
+                Self::Scope { needed, .. } => Some(needed.name()),
+                _ => None,
+            },
         }
+    }
+
+    /// What the client of a token is told in its own header (RFC 6750).
+    fn challenge(&self) -> Option<String> {
+        match self {
+            Self::Unauthorized(Refused::Missing) => Some("Bearer".into()),
+            Self::Unauthorized(_) => Some(r#"Bearer error="invalid_token""#.into()),
+            Self::Scope { needed, .. } => Some(format!(
+                r#"Bearer error="insufficient_scope", scope="{needed}""#
+            )),
+            _ => None,
+        }
+    }
+}
+
+fn words(has: Option<Scope>) -> String {
+    has.map_or("none that is known here".into(), |scope| {
+        format!("`{scope}`")
+    })
+}
+
+fn code_of(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::Missing => "unauthorized",
+        Refused::Expired(_) => "token-expired",
+        Refused::Revoked => "token-revoked",
+        Refused::Unknown
+        | Refused::Malformed(_)
+        | Refused::Algorithm
+        | Refused::Signature
+        | Refused::Lifetime => "bad-token",
     }
 }
 
@@ -142,6 +187,9 @@ pub struct Document {
     detail: String,
     /// The kind of the problem, for programs.
     code: String,
+    /// The scope a token needs for this, where that is the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'static str>,
 }
 
 impl Document {
@@ -192,6 +240,17 @@ fn status_of(code: &Code) -> StatusCode {
         | Code::RepositoryTooLarge
         | Code::HandsFailed
         | Code::CommandFailed
+        | Code::Unschedulable
+        | Code::ImagePull
+        | Code::PodStart
+        | Code::OutOfMemory
+        | Code::OutOfDisk
+        | Code::Evicted
+        | Code::PodDeleted
+        | Code::JobDeleted
+        | Code::NodeLost
+        | Code::Terminated
+        | Code::Kubernetes
         | Code::Requested
         | Code::Other(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
@@ -232,9 +291,8 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if matches!(self, Self::Unauthorized) {
-            let bearer = HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, bearer);
+        if let Some(challenge) = self.challenge().and_then(|text| text.parse().ok()) {
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }

@@ -56,8 +56,8 @@ impl Pulse {
     }
 
     /// Beats for ever, and calls `also` each time.
-    pub async fn beat(&self, also: impl Fn()) {
-        let mut timer = interval(HEARTBEAT);
+    pub async fn beat(&self, every: Duration, also: impl Fn()) {
+        let mut timer = interval(every);
         timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             timer.tick().await;

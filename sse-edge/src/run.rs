@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use crate::api::{self, App};
 use crate::config::Config;
 use crate::error::Error;
-use crate::guard::{self, Policy};
+use crate::guard::{self, Gate, Policy};
 use crate::hub::Hubs;
 use crate::hub::window::Bounds;
 use crate::pulse::Pulse;
+use crate::revocations::Revocations;
 use crate::{telemetry, web};
 
 /// How long requests in hand may take after the streams have ended.
@@ -40,24 +41,30 @@ pub struct Deps {
 /// The edge may not serve there, or its socket failed.
 pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Result<(), Error> {
     let address = deps.listener.local_addr().map_err(Error::Socket)?;
-    if !address.ip().is_loopback() && config.token.is_none() {
-        return Err(Error::TokenNeeded(address));
-    }
+    config.check(address)?;
     let recorder = telemetry::recorder();
     let pulse = Arc::new(Pulse::new(config.drain()));
     let hubs = Hubs::new(deps.live.clone(), deps.bulk.clone(), Bounds::default());
+    let revocations = config
+        .secret
+        .is_some()
+        .then(|| Arc::new(Revocations::new(&deps.live)));
     let app = App {
         bus: deps.live,
         bulk: deps.bulk,
         hubs: hubs.clone(),
         pulse: Arc::clone(&pulse),
         unknown_run: config.unknown_run,
+        revocations: revocations.clone(),
     };
     let mut tasks = JoinSet::new();
-    let beating = Arc::clone(&pulse);
+    if let Some(list) = revocations.clone() {
+        tasks.spawn(async move { list.keep().await });
+    }
+    let (beating, every) = (Arc::clone(&pulse), config.heartbeat);
     tasks.spawn(async move {
         beating
-            .beat(|| {
+            .beat(every, || {
                 if let Some(recorder) = recorder {
                     recorder.run_upkeep();
                 }
@@ -65,14 +72,18 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
             .await;
     });
     tracing::info!(%address, "the edge serves");
-    let policy = Arc::new(Policy {
+    let policy = Policy {
         loopback: address.ip().is_loopback(),
-        token: config.token.clone(),
+        keys: config.keys(),
         origins: config.allow_origin.clone(),
+    };
+    let gate = Arc::new(Gate {
+        policy,
+        revocations,
     });
     let router = api::router(app)
         .fallback(web::serve)
-        .layer(middleware::from_fn_with_state(policy, guard::guard));
+        .layer(middleware::from_fn_with_state(gate, guard::guard));
     let served = serve(deps.listener, router, &config, &pulse, shutdown).await;
     hubs.close().await;
     served

@@ -20,6 +20,8 @@ use crate::hub::{Member, Past};
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::pulse::Pulse;
+use crate::revocations::Lease;
+use crate::token::Refused;
 
 /// Frames are joined into chunks of about so many bytes.
 const CHUNK: usize = 64 * 1024;
@@ -44,6 +46,8 @@ pub struct Viewer {
     until: Instant,
     falls: u32,
     share_of_drain: f64,
+    /// What its token allows, where it showed one that ends.
+    lease: Option<Lease>,
 }
 
 enum Phase {
@@ -75,6 +79,7 @@ impl Viewer {
         wanted: Option<Position>,
         pulse: Arc<Pulse>,
         patience: Duration,
+        lease: Option<Lease>,
     ) -> Self {
         Self {
             changes: member.changes(),
@@ -89,6 +94,7 @@ impl Viewer {
             until: Instant::now() + patience,
             falls: 0,
             share_of_drain: rand::random_range(0.0..0.8),
+            lease,
         }
     }
 
@@ -106,6 +112,9 @@ impl Viewer {
     /// The next chunk, when one is due; `None` when there will be none.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
+            if let Some(refused) = self.lease.as_mut().and_then(Lease::over) {
+                return Some(self.refused(refused));
+            }
             let due = match self.phase {
                 Phase::Waiting => self.begin(),
                 Phase::Ahead(give_up) => self.ahead(give_up).await,
@@ -181,9 +190,18 @@ impl Viewer {
     }
 
     fn unknown(&mut self) -> Bytes {
+        let problem = Problem::unknown_run(self.run());
+        self.fail(&problem)
+    }
+
+    fn refused(&mut self, refused: Refused) -> Bytes {
+        self.lease = None;
+        self.fail(&refused.into())
+    }
+
+    fn fail(&mut self, problem: &Problem) -> Bytes {
         self.phase = Phase::Over;
-        let problem = Problem::unknown_run(self.run()).document();
-        encode(Some("error"), None, problem.to_json().as_bytes())
+        encode(Some("error"), None, problem.document().to_json().as_bytes())
     }
 
     fn run(&self) -> &RunId {

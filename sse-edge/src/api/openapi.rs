@@ -8,16 +8,19 @@ use aideator_contract::state_log::StateMessage;
 use aideator_contract::view::{Info, ListRequest, RunView, RunsPage};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header;
+use http::{Method, header};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::command::{Cancel, Noted, Pick, Retry};
 use super::create::Created;
+use super::tokens::{Revoke, Revoked};
 use crate::problem::{Document, MEDIA_TYPE};
 
 const JSON: &str = "application/json";
+const BEARER: &str = "bearer";
+const COOKIE: &str = "cookie";
 
 /// The OpenAPI document.
 pub(super) async fn openapi() -> Response {
@@ -48,7 +51,16 @@ pub fn document() -> Value {
             "license": { "name": "MIT", "identifier": "MIT" },
         },
         "paths": paths,
-        "components": { "schemas": schemas.take_definitions(true) },
+        "components": {
+            "schemas": schemas.take_definitions(true),
+            "securitySchemes": {
+                BEARER: { "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                    "description": "A token of `aideator token new`, or the edge's own. Operations name the scope \
+                                    they need: `read`, `run` (includes read) or `admin` (includes all)." },
+                COOKIE: { "type": "apiKey", "in": "cookie", "name": "aideator_token",
+                    "description": "The same, as a page has it that was opened with `?token=<token>`" },
+            },
+        },
     })
 }
 
@@ -135,6 +147,14 @@ fn commands(book: &mut Book) {
 }
 
 fn others(book: &mut Book) {
+    let (ask, revoked) = (book.json::<Revoke>(), book.json::<Revoked>());
+    let mut revoke = book.operation(
+        "Revokes a signed token: every edge refuses it within ten seconds, and its open streams end within thirty",
+        [("200", "Revoked", revoked)],
+    );
+    revoke["requestBody"] = json!({ "required": true, "content": ask });
+    book.put("post", "/api/v1/tokens/revoke", revoke);
+
     let info = book.json::<Info>();
     let info = book.operation(
         "What the installation offers",
@@ -215,8 +235,18 @@ impl Book {
             parameters.extend(more.clone());
         }
         operation["parameters"] = Value::Array(parameters);
+        operation["security"] = security(method, path);
         let methods = self.paths.entry(path).or_insert_with(|| json!({}));
         methods[method] = operation;
+    }
+}
+
+/// What the route table says, so that the two can't differ.
+fn security(method: &str, path: &str) -> Value {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap_or_default();
+    match super::needs(&method, Some(path)) {
+        Some(scope) => json!([{ BEARER: [scope.name()] }, { COOKIE: [scope.name()] }]),
+        None => json!([]),
     }
 }
 
@@ -252,6 +282,26 @@ mod tests {
             })
             .collect();
         assert_eq!(described, routes);
+    }
+
+    #[test]
+    fn every_operation_says_which_scope_it_needs() {
+        let document = document();
+        let security = |method: &str, path: &str| {
+            let named = &document["paths"][path][method]["security"];
+            let scheme = |one: &Value| one.as_object().unwrap().keys().next().cloned().unwrap();
+            for one in named.as_array().unwrap() {
+                assert!(document["components"]["securitySchemes"][scheme(one)].is_object());
+            }
+            named[0][BEARER][0].as_str().map(str::to_owned)
+        };
+        assert_eq!(security("get", "/api/v1/runs").as_deref(), Some("read"));
+        assert_eq!(security("post", "/api/v1/runs").as_deref(), Some("run"));
+        assert_eq!(
+            security("post", "/api/v1/tokens/revoke").as_deref(),
+            Some("admin")
+        );
+        assert_eq!(security("get", "/healthz"), None);
     }
 
     #[test]

@@ -15,13 +15,16 @@ pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// NATS answers, the stream of runs is there, and the edge is not stopping.
+/// NATS answers, the stream of runs is there, signed tokens can be judged, and the edge is not stopping.
 pub(super) async fn ready(State(app): State<App>) -> Result<&'static str, Problem> {
     if app.pulse.is_stopping() {
         return Err(Problem::Away("the edge is stopping"));
     }
     if !app.bus.is_connected() {
         return Err(Problem::Away("NATS is not connected"));
+    }
+    if app.revocations.as_ref().is_some_and(|list| !list.holds()) {
+        return Err(Problem::Away("the revoked tokens are not known"));
     }
     match app.bus.stream_state(RUNS_STREAM).await {
         Ok(_) => Ok("ready\n"),

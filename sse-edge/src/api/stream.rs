@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_contract::{RunId, StateMessage, Subject};
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::App;
+use crate::pass::Pass;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::resume;
@@ -32,6 +34,7 @@ pub(super) async fn stream(
     State(app): State<App>,
     Path(run): Path<String>,
     Query(since): Query<Since>,
+    Extension(pass): Extension<Pass>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let run = super::run_id(&run)?;
@@ -44,7 +47,14 @@ pub(super) async fn stream(
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let member = app.hubs.join(&run, wanted);
-    let viewer = Viewer::new(member, wanted, Arc::clone(&app.pulse), app.unknown_run);
+    let lease = app.lease(&pass);
+    let viewer = Viewer::new(
+        member,
+        wanted,
+        Arc::clone(&app.pulse),
+        app.unknown_run,
+        lease,
+    );
     let headers = [
         (header::CONTENT_TYPE.as_str(), "text/event-stream"),
         (header::CACHE_CONTROL.as_str(), "no-cache, no-transform"),

@@ -6,4 +6,5 @@ mod api;
 mod client;
 mod guard;
 mod stream;
+mod token;
 mod world;
