@@ -9,10 +9,10 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export AIDEATOR_TOOLS := $(TOOLS)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt lint soak bench schema clean
+.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt test-chart e2e lint soak bench schema clean
 
 help: ## what there is
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
 
 up: model-tools build ## install, build and start everything; ends with the address
 	@$(AIDEATOR) up $(UP)
@@ -43,7 +43,7 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 frontend/out/index.html: frontend/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd frontend && npm run build && touch out/index.html
 
-test: tools lint test-web test-rust test-tilt test-e2e ## run every test
+test: tools lint test-web test-rust test-tilt test-chart test-e2e ## run every test
 
 lint: ## formatting, clippy and, where cargo-deny is installed, the arrows between crates
 	cargo fmt --all --check
@@ -62,6 +62,12 @@ test-e2e: build ## the web interface in a real browser; left out without chromiu
 test-tilt: ## the Tiltfile, against stand-ins for Tilt, and how it restarts a changed binary
 	@scripts/install-tools --starlark
 	@$${PYTHON:-python3} scripts/test-tiltfile
+
+test-chart: ## the chart rendered in every mode; left out without helm (REQUIRE_HELM=1: fails)
+	@$${PYTHON:-python3} scripts/test-chart
+
+e2e: $(if $(filter prebuilt,$(E2E_IMAGES)),build,binaries) ## everything on the cluster of the current kubeconfig (ONLY=word: some; see scripts/e2e)
+	@AIDEATOR=$(AIDEATOR) $${PYTHON:-python3} scripts/e2e
 
 soak: tools build ## the long fault test and the long simulation
 	AIDEATOR_SOAK=1 cargo test -p aideator --test faults -- --nocapture

@@ -1,0 +1,184 @@
+"""End to end on a real cluster: `make e2e`, against the current kubeconfig.
+
+  python3 scripts/e2e                builds the images, installs the chart, runs every test, takes all of it away again
+  ONLY=WORD python3 scripts/e2e      those tests whose name holds WORD
+  python3 scripts/e2e --list         their names
+
+It needs kubectl and helm, and the command `aideator` (`make build`). By environment:
+  E2E_IMAGES=prebuilt      the images are in the cluster, or in REGISTRY, already
+  REGISTRY, TAG, ENGINE, PUSH, IMAGE_BUILDER    as scripts/build-images says
+  E2E_NAMESPACE            instead of aideator-e2e
+  E2E_LONG=1               the long tests too
+  E2E_SEED, E2E_RUNS       of the test that kills everything at random
+  KEEP=1                   leave the namespace to be looked at
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.dont_write_bytecode = True
+
+import kube  # noqa: E402
+import stage  # noqa: E402
+from cases import TESTS  # noqa: E402
+from waiting import within  # noqa: E402
+
+# In this order: those that stand alone, those that wait side by side, those that break things.
+import test_runs  # noqa: E402, F401, I001
+import test_repository  # noqa: E402, F401
+import test_credentials  # noqa: E402, F401
+import test_chart  # noqa: E402, F401
+import test_causes  # noqa: E402, F401
+import test_edges  # noqa: E402, F401
+import test_chaos  # noqa: E402, F401
+
+OURS = ("jobs", "pods", "secrets", "persistentvolumeclaims", "configmaps", "services", "deployments", "statefulsets",
+        "networkpolicies", "resourcequotas", "limitranges", "serviceaccounts")
+
+
+class Stage(stage.Stage):
+    """What tests use of a stage beside its own."""
+
+    kept_installation = False
+
+    def __init__(self):
+        super().__init__()
+        self.to_check = []
+
+    kubectl = staticmethod(kube.kubectl)
+
+    def later(self, check, seconds):
+        """A check that has to wait so long: it is made when everything else is done."""
+        self.to_check.append((check, time.monotonic() + seconds))
+
+    def gone(self, runs, seconds):
+        """Nothing of these runs is left in Kubernetes."""
+        def left():
+            return [f"{kind}/{it['metadata']['name']}" for kind in ("jobs", "secrets", "pods")
+                    for it in self.kube.list(kind, component="agent")
+                    if it["metadata"]["labels"].get("aideator.dev/run") in runs]
+        within(seconds, lambda: f"nothing to be left: {left()}", lambda: not left(), 1)
+
+
+class Results:
+    def __init__(self):
+        self.passed, self.failed = 0, []
+
+    def run(self, s, name, function):
+        began = time.monotonic()
+        try:
+            said = function(s)
+        except Exception as error:  # noqa: BLE001
+            print(f"FAILED ({time.monotonic() - began:5.1f} s) {name}\n    {indented(error)}", flush=True)
+            self.failed.append(name)
+            return
+        self.passed += 1
+        print(f"ok     ({time.monotonic() - began:5.1f} s) {name}{f' [{said}]' if isinstance(said, str) else ''}", flush=True)
+
+
+def indented(error):
+    text = str(error) if isinstance(error, AssertionError) else "".join(traceback.format_exception(error))
+    where = [f"{Path(f.filename).name}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    return f"{text.rstrip()}\n({' > '.join(where)})".replace("\n", "\n    ")
+
+
+def chosen():
+    only = os.environ.get("ONLY", "").lower()
+    return [t for t in TESTS if only in t.name and (not t.long or os.environ.get("E2E_LONG") or only)]
+
+
+def run_tests(s, results):
+    tests = chosen()
+    while tests:
+        test = tests.pop(0)
+        if not test.parallel:
+            results.run(s, test.name, test.function)
+            continue
+        group = [test]
+        while tests and tests[0].parallel:
+            group.append(tests.pop(0))
+        with concurrent.futures.ThreadPoolExecutor(len(group)) as pool:
+            for one in group:
+                pool.submit(results.run, s, one.name, one.function)
+        results.run(s, "the template is as it was", template_is_back)
+
+
+def template_is_back(s):
+    with s.template():
+        pass
+
+
+def taken_away(s):
+    """Uninstalls and finds nothing left behind."""
+    run = s.submit("left", model="scripted/lorem?chunks=4000&rate=20")
+    s.api.become(run, "running", 90)
+    s.api.json("POST", f"/api/v1/runs/{run}/cancel", {})
+    s.api.become(run, "cancelled", 60)
+    everything = lambda: [f"{kind}/{it['metadata']['name']}" for kind in OURS  # noqa: E731
+                          for it in s.kube.list(kind, instance=stage.RELEASE)]
+    s.gone([run], 120)
+    kube.run(["helm", "uninstall", stage.RELEASE, "-n", s.namespace, "--wait", "--timeout", "3m"])
+    within(90, lambda: f"nothing to be left: {everything()}", lambda: not everything(), 1)
+    secrets = {it["metadata"]["name"] for it in s.kube.list("secrets")} - {"openai-secret", "aideator-secret"}
+    assert not secrets, f"Secrets are left: {secrets}"
+
+
+def tell(s):
+    """What a person needs who looks for the fault."""
+    print("\n" + s.pods(), flush=True)
+    for part in ("submitter", "watcher"):
+        logs = s.kubectl("-n", s.namespace, "logs", f"deployment/aideator-{part}", "--tail=25", check=False)
+        print(f"--- {part}\n{logs.stdout}{logs.stderr}", flush=True)
+
+
+def prepare():
+    for tool in ("kubectl", "helm"):
+        if not shutil.which(tool):
+            sys.exit(f"e2e: {tool} is missing; install it")
+    if subprocess.run(["kubectl", "get", "--raw", "/readyz"], capture_output=True).returncode:
+        sys.exit("e2e: no cluster answers; start one (scripts/dev-cluster up), or point KUBECONFIG at yours")
+    target = os.environ.get("CARGO_TARGET_DIR", stage.ROOT / "target")
+    os.environ.setdefault("AIDEATOR", str(Path(target) / "debug" / "aideator"))
+    if not Path(os.environ["AIDEATOR"]).exists():
+        sys.exit(f"e2e: {os.environ['AIDEATOR']} is missing; build it: make build")
+    if os.environ.get("E2E_IMAGES") != "prebuilt":
+        subprocess.run([str(stage.ROOT / "scripts" / "build-images")], check=True)
+
+
+def main():
+    if "--list" in sys.argv:
+        print("\n".join(test.name for test in TESTS))
+        return
+    if len(sys.argv) > 1:
+        sys.exit(__doc__)
+    prepare()
+    began, results, s = time.monotonic(), Results(), Stage()
+    try:
+        s.install()
+        run_tests(s, results)
+        for check, due in s.to_check:
+            results.run(s, f"{check.__name__}", lambda s, check=check: check())
+        if results.failed:
+            tell(s)
+        if not os.environ.get("KEEP"):
+            results.run(s, "uninstalled and nothing is left behind", taken_away)
+    except BaseException:
+        tell(s)
+        raise
+    finally:
+        s.leave()
+    for name in results.failed:
+        print(f"FAILED: {name}")
+    print(f"{results.passed} passed, {len(results.failed)} failed, in {time.monotonic() - began:.0f} s")
+    sys.exit(1 if results.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""What an agent's credential is good for, and that its hands have none."""
+
+import base64
+import json
+import time
+
+from cases import test
+from nats import Credential, Nats, No
+from waiting import same, within
+
+
+def credential(s, run, variation=0):
+    pod = s.pod(run, variation=variation)
+    volumes = pod["spec"]["volumes"]
+    name = next(v["secret"]["secretName"] for v in volumes if v["name"] == "credentials")
+    secret = s.kube.get("secrets", name)
+    owner = secret["metadata"].get("ownerReferences", [{}])[0]
+    same(owner.get("kind"), "Job", "the owner of an agent's Secret")
+    return Credential(base64.b64decode(secret["data"]["agent.creds"]).decode())
+
+
+def refusal(nats, subject, payload, inbox, headers=None):
+    try:
+        answer = nats.request(subject, payload, inbox, headers)
+    except No as no:
+        return str(no)
+    raise AssertionError(f"{subject} was allowed: {answer[:300]}")
+
+
+def end(text):
+    return [line for line in text.splitlines() if line.strip()]
+
+
+@test
+def an_agents_credential_is_refused_wherever_it_does_not_belong(s):
+    run, other = (s.submit(word, model="scripted/lorem?chunks=2000&rate=20") for word in ("mine", "other"))
+    for one in (run, other):
+        s.api.become(one, "running", 90)
+    stolen = credential(s, run)
+    inbox = f"_INBOX_{run}_0"
+    read = f"$JS.API.DIRECT.GET.AIDEATOR_RUNS.aideator.runs.{run}.0.attempt"
+    nats = Nats(s.nats.any(), stolen)
+    assert run in nats.request(read, "", inbox), "what it may do, it can"
+    event = json.dumps({"v": 1, "run": other, "variation": 0, "attempt": 1, "n": 0, "ts": 0, "type": "finish"})
+    tries = {
+        f"aideator.runs.{other}.0.out": event,
+        f"aideator.runs.{other}.0.report": event,
+        f"aideator.runs.{run}.1.out": event,
+        f"aideator.runs.{run}.state": "{}",
+        f"aideator.runs.{run}.0.attempt": "{}",
+        "aideator.requests.run": '{"prompt":"mine"}',
+        "aideator.rpc.run": '{"prompt":"mine"}',
+        f"aideator.live.{other}.0.out": event,
+        f"aideator.control.{other}.0": "{}",
+        f"$JS.API.DIRECT.GET.AIDEATOR_RUNS.aideator.runs.{other}.0.attempt": "",
+        "$JS.API.DIRECT.GET.AIDEATOR_RUNS": json.dumps({"seq": 1}),
+        "$JS.API.STREAM.PURGE.AIDEATOR_RUNS": "",
+        "$JS.API.STREAM.DELETE.AIDEATOR_RUNS": "",
+        "$JS.API.STREAM.MSG.GET.AIDEATOR_RUNS": json.dumps({"seq": 1}),
+        "$JS.API.CONSUMER.CREATE.AIDEATOR_RUNS": json.dumps({"stream_name": "AIDEATOR_RUNS", "config": {}}),
+        "$KV.AIDEATOR_OPEN.x": "x",
+    }
+    for subject, payload in tries.items():
+        said = refusal(nats, subject, payload, inbox)
+        assert "permissions violation" in said.lower(), f"{subject}: {said}"
+    for subject in ("aideator.live.>", f"aideator.runs.{other}.>", "_INBOX.>", f"_INBOX_{other}_0.>", ">"):
+        try:
+            nats.subscribe(subject)
+            raise AssertionError(f"it may listen to {subject}")
+        except No as no:
+            assert "permissions violation" in str(no).lower(), f"{subject}: {no}"
+    # Its own output, in the name of an attempt that is over: the fence.
+    s.api.json("POST", f"/api/v1/runs/{run}/variations/0/cancel", {})
+    s.api.become(run, "cancelled", 30)
+    fence = {"Nats-Expected-Last-Subject-Sequence": "1",
+             "Nats-Expected-Last-Subject-Sequence-Subject": f"aideator.runs.{run}.0.attempt"}
+    said = refusal(nats, f"aideator.runs.{run}.0.out", event, inbox, fence)
+    assert "10071" in said or "wrong last sequence" in said, said
+    nats.close()
+    s.api.json("POST", f"/api/v1/runs/{other}/cancel", {})
+    assert not [line for line in s.api.log(other) if line.get("type") == "finish" and line.get("ts") == 0]
+    return f"{len(tries)} subjects refused; after the end: {said[:80]}"
+
+
+@test
+def a_superseded_agent_that_goes_on_is_refused_by_the_server(s):
+    # Deleted by force, a pod is gone for Kubernetes while its processes go on for a moment.
+    model = "scripted/lorem?chunks=1500&rate=100&seed=5"
+    run = s.submit("zombie", model=model)
+    viewer = s.viewer(run)
+    pod = s.running_pod(run)
+    s.kube.delete("pods", pod, grace=0)
+    s.api.become(run, "failed", 30)
+    s.api.json("POST", f"/api/v1/runs/{run}/variations/0/retry", {})
+    viewer.end(90)
+    same(viewer.state["summary"]["variations"][0]["attempt"], 2, "the attempt")
+    same(viewer.text(0, 2), s.scripted(model), "the second attempt")
+    said = [(line["attempt"], line["n"]) for line in s.api.log(run) if "n" in line]
+    same(said, sorted(said), "nothing of the first attempt comes after the second began")
+
+
+@test
+def an_agents_credential_is_refused_after_it_expired(s):
+    run = s.submit("expires", deadline_s=1, model="scripted/lorem?chunks=10&rate=20")
+    stolen = credential(s, run)
+    s.viewer(run).end(60)
+    left = stolen.claims["exp"] - time.time()
+    assert left < 200, f"it is good for {left:.0f} s more, with a deadline of 1 s"
+    s.later(lambda: expired(s, stolen), left)
+    return f"tried again when it has expired, in {left:.0f} s"
+
+
+def expired(s, stolen):
+    within(max(1, stolen.claims["exp"] - time.time()) + 10, "the expiry", lambda: time.time() > stolen.claims["exp"] + 1, 1)
+    try:
+        Nats(s.nats.any(), stolen)
+    except No as no:
+        assert "authorization" in str(no).lower() or "expired" in str(no).lower(), no
+        return
+    raise AssertionError("an expired credential was let in")
+
+
+@test
+def neither_the_models_key_nor_a_credential_can_be_read_from_the_hands(s):
+    look = (
+        "echo files; find / -xdev -type f -readable -not -path '/proc/*' -not -path '/sys/*' -not -path '/usr/*' 2>/dev/null"
+        " | xargs -r grep -lsE 'sk-e2e-|NKEY SEED|USER JWT' 2>/dev/null;"
+        " for m in /run/* /workspace /tmp /var/run; do grep -rlsE 'sk-e2e-|NKEY SEED|USER JWT' $m 2>/dev/null; done;"
+        " echo environ; cat /proc/*/environ /proc/*/task/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -E 'sk-e2e|OPENAI|CREDS|NATS|KEY';"
+        " env | grep -E 'sk-e2e|OPENAI|CREDS|NATS|KEY';"
+        " echo command lines; cat /proc/*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -oE 'sk-e2e|aideator-agent brain';"
+        " echo secrets; ls /run/secrets /var/run/secrets 2>/dev/null;"
+        " echo mounts; grep -oE '/run/secrets|secrets/aideator' /proc/*/mountinfo 2>/dev/null; echo done"
+    )
+    run = s.command("look", look)
+    pod = s.pod(run)
+    brain = next(c for c in pod["spec"]["containers"] if c["name"] == "brain")
+    assert any(e["name"] == "OPENAI_API_KEY" for e in brain["env"]), "the brain has the key"
+    viewer = s.viewer(run).end(90)
+    same(end(viewer.text()), ["files", "environ", "command lines", "secrets", "mounts", "done"],
+         "what the hands find")
