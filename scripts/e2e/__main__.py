@@ -46,17 +46,15 @@ OURS = ("jobs", "pods", "secrets", "persistentvolumeclaims", "configmaps", "serv
 class Stage(stage.Stage):
     """What tests use of a stage beside its own."""
 
-    kept_installation = False
-
     def __init__(self):
         super().__init__()
         self.to_check = []
 
     kubectl = staticmethod(kube.kubectl)
 
-    def later(self, check, seconds):
-        """A check that has to wait so long: it is made when everything else is done."""
-        self.to_check.append((check, time.monotonic() + seconds))
+    def later(self, name, check):
+        """A check that has to wait for long: it is made when everything else is done."""
+        self.to_check.append((name, check))
 
     def gone(self, runs, seconds):
         """Nothing of these runs is left in Kubernetes."""
@@ -163,8 +161,8 @@ def main():
     try:
         s.install()
         run_tests(s, results)
-        for check, due in s.to_check:
-            results.run(s, f"{check.__name__}", lambda s, check=check: check())
+        for name, check in s.to_check:
+            results.run(s, name, lambda s, check=check: check())
         if results.failed:
             tell(s)
         if not os.environ.get("KEEP"):

@@ -51,13 +51,15 @@ class Api:
     def variation(self, run, variation=0):
         return self.run(run)["summary"]["variations"][variation]
 
-    def become(self, run, states, seconds, variation=0):
-        """The variation once it is in one of these states."""
+    def become(self, run, states, seconds, variation=0, attempt=1):
+        """The variation once this attempt of it is in one of these states."""
         states = states.split()
         last = [None]
 
         def reached():
             last[0] = self.variation(run, variation)
+            if last[0]["attempt"] < attempt:
+                return None
             over = last[0]["state"] in ("succeeded", "failed", "cancelled", "timed_out")
             assert not over or last[0]["state"] in states, f"{run}/{variation}: {last[0]} instead of {states}"
             return last[0] if last[0]["state"] in states else None
@@ -94,7 +96,7 @@ class Viewer:
 
     def end(self, seconds):
         within(seconds, lambda: f"the end of {self.name}: {self.state.get('summary')}", lambda: not self.thread.is_alive())
-        assert not self.faults, f"{self.name}: {self.faults[:5]}"
+        assert self.ended and not self.faults, f"{self.name}: {self.faults[:5]}"
         return self
 
     def text(self, variation=0, attempt=None):
@@ -108,6 +110,9 @@ class Viewer:
                 self.join()
             except (OSError, http.client.HTTPException):
                 time.sleep(0.1)
+            except Exception as error:  # noqa: BLE001
+                self.faults.append(f"{type(error).__name__}: {error}")
+                return
 
     def move(self):
         """To another edge, at once."""

@@ -150,6 +150,7 @@ class Door:
     def __init__(self, kube, component, port):
         self.kube, self.component, self.port = kube, component, port
         self.open, self.lock, self.closed = {}, threading.Lock(), threading.Event()
+        self.leaving = {}
         threading.Thread(target=self.keep, daemon=True).start()
 
     def keep(self):
@@ -157,10 +158,12 @@ class Door:
             try:
                 ready = {pod["metadata"]["name"] for pod in self.kube.ready(self.component)}
                 self.follow(ready)
+                self.forget({pod["metadata"]["name"] for pod in self.kube.list("pods", component=self.component)})
             except (OSError, Refused, http.client.HTTPException, ValueError):
                 pass  # The next look may go better.
             self.closed.wait(0.3)
         self.follow(set())
+        self.forget(set())
 
     def follow(self, ready):
         for name in ready:
@@ -177,11 +180,14 @@ class Door:
         with self.lock:
             gone = [name for name, (_, process) in self.open.items()
                     if process.poll() is not None or name not in ready]
-            # A pod that leaves still lets its viewers go one by one; its forward ends with it.
-            leaving = [self.open.pop(name)[1] for name in gone]
-        if self.closed.is_set():
-            for process in leaving:
-                process.terminate()
+            # A pod that leaves still lets its viewers go one by one, so its forward stays until it is gone.
+            self.leaving.update({name: self.open.pop(name)[1] for name in gone})
+
+    def forget(self, there):
+        for name in self.leaving.keys() - there:
+            process = self.leaving.pop(name)
+            process.terminate()
+            process.wait()
 
     def any(self, seconds=90, but=None):
         """A port on this machine."""

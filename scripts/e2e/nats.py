@@ -125,7 +125,12 @@ class Nats:
 
     def subscribe(self, subject):
         self.send(f"SUB {subject} {os.urandom(2).hex()}\r\nPING\r\n")
-        self.until(lambda line: line == "PONG")
+        try:
+            self.until(lambda line: line == "PONG")
+        except No:
+            # The refusal comes before the answer to the ping.
+            self.until(lambda line: line == "PONG")
+            raise
 
     def request(self, subject, payload, inbox, headers=None):
         """The answer's payload; `No` with the server's words when it is refused, also by JetStream."""

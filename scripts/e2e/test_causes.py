@@ -264,16 +264,19 @@ def what_happens_while_the_watcher_is_down_is_told_truly_when_it_is_back(s):
         memory = launched(s, s.command("down-memory", "echo begin; while [ ! -e go ]; do sleep 1; done; sleep 300"))
     pods = {name: s.running_pod(name, 90) for name in (deleted, memory)}
     with s.template(add(f"{BRAIN}/command", ["sleep", "300"])):
-        late = launched(s, s.submit("down-deadline", deadline_s=1, model="scripted/lorem"))
+        late = launched(s, s.submit("down-deadline", model="scripted/lorem"))
+        s.api.become(late, "starting", 60)
         s.kube.scale(watcher, 0)
         within(60, "the watcher to be gone", lambda: not s.kube.list("pods", component="watcher"))
     try:
         s.kube.delete("pods", pods[deleted])
         s.kubectl("-n", s.namespace, "exec", pods[memory], "-c", "hands", "--", "sh", "-c",
                   "while :; do sleep 300 & done", check=False)
+        # As if it had been shorter from the beginning.
+        s.kube.patch("pods", s.pod(late)["metadata"]["name"], {"spec": {"activeDeadlineSeconds": 3}})
         within(60, "the deleted pod to be over", lambda: over(s, deleted))
         within(90, "the hands' pod to be over", lambda: over(s, memory))
-        within(ALLOWANCE + 60, "the pod with a deadline to be over", lambda: over(s, late))
+        within(60, "the pod with a deadline to be over", lambda: over(s, late))
     finally:
         s.kube.scale(watcher, 1)
         within(90, "the watcher", lambda: s.kube.rolled_out("deployments", watcher))
