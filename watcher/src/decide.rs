@@ -9,12 +9,13 @@ mod view;
 
 use std::time::Duration;
 
-use aideator_contract::attempt::{AttemptEvent, Cause, verdict};
+use aideator_contract::attempt::{AttemptEvent, Cause, has_a_cause_outside, verdict};
 use aideator_contract::limits;
 use aideator_contract::report::Report;
 use aideator_contract::summary::{Ending, Move};
 use aideator_contract::{
-    AttemptRecord, AttemptSpec, State, StateMessage, Status, Timestamp, Variation, VariationSummary,
+    AttemptRecord, AttemptSpec, Code, Reason, State, StateMessage, Status, Timestamp, Variation,
+    VariationSummary,
 };
 
 use crate::observe::Observation;
@@ -51,7 +52,8 @@ pub enum Effect {
 /// How long things may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// From the opening of an attempt until its process must be there.
+    /// From the opening of an attempt until its process must be there; from the admission of its pod
+    /// until its agent must run.
     pub start_allowance: Duration,
     /// From a cancel until a process that never was there counts as gone.
     pub cancel_grace: Duration,
@@ -132,17 +134,22 @@ fn over(
     spec: &AttemptSpec,
     times: &Times<'_>,
 ) -> Option<Cause> {
-    if matches!(seen.report, Some(Report::Done(_))) {
+    if let Some(Report::Done(word)) = &seen.report
+        && !has_a_cause_outside(word)
+    {
         return Some(Cause::Reported);
     }
     let cancelling = now.state == State::Cancelling;
-    match gone(seen) {
+    match gone(seen, now) {
         Some(_) if cancelling => return Some(Cause::Cancelled),
         Some(cause) => return Some(cause),
         None => {}
     }
     let limits = times.limits;
-    let absent = seen.observation == Observation::NotStarted;
+    let absent = matches!(
+        seen.observation,
+        Observation::NotStarted | Observation::Absent | Observation::Waiting { .. }
+    );
     if cancelling {
         let patience = if absent {
             Duration::ZERO
@@ -152,6 +159,13 @@ fn over(
         return times
             .passed(now.since, &[limits.cancel_grace, patience])
             .then_some(Cause::Cancelled);
+    }
+    // What has spoken did begin: its Job is about to say how it ended.
+    if let Observation::Waiting { reason, since } = &seen.observation
+        && seen.report.is_none()
+    {
+        let late = since.is_some_and(|since| times.passed(since, &[limits.start_allowance]));
+        return late.then(|| never_began(reason.as_ref(), limits));
     }
     if absent && times.passed(times.opened, &[limits.start_allowance]) {
         return Some(Cause::StartTimeout);
@@ -168,18 +182,48 @@ fn over(
         .then_some(Cause::Deadline)
 }
 
-/// How a process that was there ended, as seen from outside.
-fn gone(seen: &VariationView) -> Option<Cause> {
-    match seen.observation {
+/// Why a pod that could not begin in time is given up.
+fn never_began(kept_by: Option<&Reason>, limits: &Limits) -> Cause {
+    let seconds = limits.start_allowance.as_secs();
+    match kept_by {
+        Some(reason) => Cause::Failed {
+            reason: Reason::new(
+                reason.code.clone(),
+                format!("the agent did not begin within {seconds} s: {reason}"),
+            ),
+        },
+        None => Cause::StartTimeout,
+    }
+}
+
+/// How a process or pod that was there ended, as seen from outside.
+fn gone(seen: &VariationView, now: &VariationSummary) -> Option<Cause> {
+    match &seen.observation {
         Observation::Exited(status) => Some(match (status.code, status.signal) {
             (_, Some(signal)) => Cause::Killed { signal },
             (Some(code), None) => Cause::Exited { code },
             (None, None) => Cause::Vanished,
         }),
+        Observation::Failed(reason) => Some(Cause::Failed {
+            reason: reason.clone(),
+        }),
+        Observation::Deadline => Some(Cause::Deadline),
         Observation::Vanished => Some(Cause::Vanished),
         // It has spoken, so it was there; the observation is younger than its word.
         Observation::NotStarted if seen.report.is_some() => Some(Cause::Vanished),
-        Observation::NotStarted | Observation::Running | Observation::Unknown => None,
+        Observation::Absent if seen.report.is_some() || now.state != State::Queued => {
+            Some(Cause::Failed {
+                reason: Reason::new(
+                    Code::JobDeleted,
+                    "the Job of its agent is gone: somebody deleted it, or it ended while nobody watched",
+                ),
+            })
+        }
+        Observation::NotStarted
+        | Observation::Absent
+        | Observation::Waiting { .. }
+        | Observation::Running
+        | Observation::Unknown => None,
     }
 }
 
@@ -207,6 +251,7 @@ fn ended(
     };
     moved(
         view,
+        seen,
         Move {
             reason,
             ending: Some(ending),
@@ -215,19 +260,46 @@ fn ended(
     )
 }
 
-/// The state an open attempt has reached, if it is a later one.
+/// The state an open attempt has reached, if it is a later one, or why it can't begin.
 fn advanced(view: &View, seen: &VariationView, now: &VariationSummary) -> Option<Effect> {
-    let to = match (&seen.report, seen.observation) {
+    let to = match (&seen.report, &seen.observation) {
         (Some(Report::FirstToken { .. }), _) => State::Running,
         (Some(Report::Ready | Report::Cloned { .. }), _) => State::Starting,
         // Not while `queued`: the submitter is about to write `scheduling`.
         (None, Observation::Running) if now.state == State::Scheduling => State::Starting,
+        (None, Observation::Waiting { reason, .. }) if now.state == State::Scheduling => {
+            return waits(view, seen, now, reason.as_ref());
+        }
         _ => return None,
     };
     if !now.state.may_become(to) {
         return None;
     }
-    moved(view, to_state(view, seen, now, to))
+    moved(view, seen, to_state(view, seen, now, to))
+}
+
+/// Tells why a launched attempt can't begin; what was told and is true no more is taken back.
+fn waits(
+    view: &View,
+    seen: &VariationView,
+    now: &VariationSummary,
+    kept_by: Option<&Reason>,
+) -> Option<Effect> {
+    let reason = match (kept_by, &now.reason) {
+        (Some(reason), told) if told.as_ref() != Some(reason) => reason.clone(),
+        (None, Some(told)) if told.code != Code::Waiting => {
+            Reason::new(Code::Waiting, "its pod is being started")
+        }
+        _ => return None,
+    };
+    moved(
+        view,
+        seen,
+        Move {
+            reason: Some(reason),
+            ..to_state(view, seen, now, now.state)
+        },
+    )
 }
 
 fn to_state(view: &View, seen: &VariationView, now: &VariationSummary, to: State) -> Move {
@@ -242,8 +314,9 @@ fn to_state(view: &View, seen: &VariationView, now: &VariationSummary, to: State
     }
 }
 
-fn moved(view: &View, to: Move) -> Option<Effect> {
+fn moved(view: &View, seen: &VariationView, to: Move) -> Option<Effect> {
     let (summary, change) = view.summary().moved(to).ok()?;
+    let summary = summary.begun(seen.variation, seen.startup);
     let message = StateMessage::new(view.run.clone(), view.now, change, summary);
     Some(Effect::Move {
         message: Box::new(message),

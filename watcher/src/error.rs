@@ -7,6 +7,9 @@ use thiserror::Error;
 /// What the watcher could not do.
 #[derive(Debug, Error)]
 pub enum Error {
+    /// The configuration can't be used.
+    #[error("{0}")]
+    Config(String),
     /// NATS could not be asked or did not answer.
     #[error("NATS, while {doing}")]
     Bus {
@@ -101,7 +104,7 @@ impl Error {
 
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            Self::Unreadable { .. } | Self::Newer { .. } => Remedy::GiveUp,
+            Self::Config(_) | Self::Unreadable { .. } | Self::Newer { .. } => Remedy::GiveUp,
             // What the server refuses for good today (a permission, a stream that is not there yet)
             // an operator can mend while we run.
             Self::Bus { .. }

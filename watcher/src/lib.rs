@@ -18,6 +18,6 @@ mod run;
 mod settle;
 mod watch;
 
-pub use config::Config;
+pub use config::{ClusterConfig, Config};
 pub use error::Error;
-pub use run::run;
+pub use run::{run, run_in_cluster};

@@ -7,7 +7,6 @@ mod follow;
 mod row;
 mod store;
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use aideator_bus::Bus;
@@ -18,6 +17,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Database;
 use crate::error::Error;
 use crate::read;
 use store::Store;
@@ -58,15 +58,15 @@ impl From<Error> for Unanswered {
 }
 
 impl Projection {
-    /// The projection in `data_dir`, and the work that opens it and keeps it up to date until `shutdown`.
+    /// The projection in `database`, and the work that opens it and keeps it up to date until `shutdown`.
     pub(crate) fn new(
         bus: Bus,
-        data_dir: PathBuf,
+        database: Database,
         shutdown: CancellationToken,
     ) -> (Self, impl Future<Output = Result<(), Error>> + Send) {
         let (opened, store) = watch::channel(None);
         let (rebuild, rebuilds) = mpsc::channel(REBUILDS);
-        let work = follow::follow(bus.clone(), data_dir, opened, rebuilds, shutdown);
+        let work = follow::follow(bus.clone(), database, opened, rebuilds, shutdown);
         let projection = Self {
             bus,
             store,

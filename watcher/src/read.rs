@@ -5,11 +5,10 @@ use std::time::SystemTime;
 use aideator_bus::{Bus, Stored};
 use aideator_contract::event::OutHead;
 use aideator_contract::local::AttemptName;
-use aideator_contract::report::Report;
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{
-    AttemptRecord, Change, ReportMessage, RunId, RunSpec, StateMessage, Status, Subject, Timestamp,
-    VERSION, Variation, VariationSummary,
+    AttemptRecord, Change, ReportMessage, RunId, RunSpec, Startup, StateMessage, Status, Subject,
+    Timestamp, VERSION, Variation, VariationSummary,
 };
 use futures::StreamExt as _;
 use futures::future::try_join_all;
@@ -114,12 +113,16 @@ async fn of_variation(
         report: None,
         out: 0,
         observation: Observation::Unknown,
+        startup: Startup::default(),
     };
     if let Some((_, record)) = &seen.record
         && record.attempt == now.attempt
     {
         let closed = !record.is_open(now.attempt);
-        seen.report = report(bus, run, variation, now).await?;
+        if let Some(message) = report(bus, run, variation, now).await? {
+            seen.startup = message.startup;
+            seen.report = Some(message.report);
+        }
         if closed {
             seen.out = out(bus, run, variation, now).await?;
         }
@@ -133,14 +136,12 @@ async fn report(
     run: &RunId,
     variation: Variation,
     now: &VariationSummary,
-) -> Result<Option<Report>, Error> {
+) -> Result<Option<ReportMessage>, Error> {
     let subject = Subject::report(run, variation);
     let stored = leader(bus, &subject, "reading an attempt's last word").await?;
     let message: Option<ReportMessage> =
         stored.and_then(|stored| serde_json::from_slice(&stored.payload).ok());
-    Ok(message
-        .filter(|message| message.v <= VERSION && message.attempt == now.attempt)
-        .map(|message| message.report))
+    Ok(message.filter(|message| message.v <= VERSION && message.attempt == now.attempt))
 }
 
 /// The last sequence on `.out`, if it is of the current attempt; else 0.
@@ -167,14 +168,15 @@ async fn observe(observer: &impl Observer, view: &mut View) {
         attempt,
     };
     let names: Vec<AttemptName> = view.active().map(name).collect();
-    let whose: Vec<Variation> = names.iter().map(|name| name.variation).collect();
-    for (variation, observation) in whose.into_iter().zip(observer.look(names).await) {
+    let looked = observer.look(names.clone()).await;
+    for (name, observation) in names.into_iter().zip(looked) {
         let seen = view
             .variations
             .iter_mut()
-            .find(|v| v.variation == variation);
+            .find(|v| v.variation == name.variation);
         if let Some(seen) = seen {
             seen.observation = observation;
+            seen.startup = seen.startup.or(observer.startup(&name));
         }
     }
 }

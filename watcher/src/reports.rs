@@ -104,6 +104,7 @@ mod tests {
             variation: Variation::at(1).unwrap(),
             attempt: aideator_contract::Attempt::FIRST,
             ts: aideator_contract::Timestamp::default(),
+            startup: aideator_contract::Startup::default(),
             report: Report::Ready,
         }
     }

@@ -3,11 +3,13 @@
 use std::error::Error as StdError;
 
 use aideator_bus::Bus;
+use kube::Client;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::config::{ClusterConfig, Config, Database};
+use crate::decide::Limits;
 use crate::error::Error;
-use crate::observe::Local;
+use crate::observe::{Cluster, Local, Observer};
 use crate::projection::Projection;
 use crate::rpc;
 use crate::watch::{until_done, watch};
@@ -18,8 +20,37 @@ use crate::watch::{until_done, watch};
 /// The data directory can't be used. What NATS does is waited for, never an error.
 pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Result<(), Error> {
     let observer = Local::new(&config.data_dir);
-    let (projection, following) =
-        Projection::new(bus.clone(), config.data_dir.clone(), shutdown.clone());
+    let database = Database::Embedded(config.data_dir);
+    serve(observer, config.limits, database, bus, shutdown).await
+}
+
+/// Watches the runs of a cluster's namespace and answers questions about them until `shutdown`.
+///
+/// # Errors
+/// The configuration or the data directory can't be used. What NATS and Kubernetes do is waited for.
+pub async fn run_in_cluster(
+    config: ClusterConfig,
+    client: Client,
+    bus: Bus,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let database = config.database()?;
+    let (observer, watching) = Cluster::new(client, &config.namespace, &config.instance);
+    let served = serve(observer, config.limits(), database, bus, shutdown);
+    tokio::select! {
+        served = served => served,
+        () = watching => Ok(()),
+    }
+}
+
+async fn serve(
+    observer: impl Observer,
+    limits: Limits,
+    database: Database,
+    bus: Bus,
+    shutdown: CancellationToken,
+) -> Result<(), Error> {
+    let (projection, following) = Projection::new(bus.clone(), database, shutdown.clone());
     let serving = async {
         let start = until_done("starting the query service", || {
             rpc::serve(&bus, projection.clone())
@@ -38,7 +69,7 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         }
         followed
     };
-    let watching = watch(bus.clone(), observer, config.limits, shutdown.clone());
+    let watching = watch(bus.clone(), observer, limits, shutdown.clone());
     let ((), (), followed) = tokio::join!(watching, serving, following);
     followed
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use aideator_bus::{Bus, Consume, Deliveries, Delivery};
 use aideator_contract::subject::{Place, REPORTS, RUNS_STREAM, STATES, durable};
 use futures::StreamExt as _;
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,8 @@ use crate::reports::{bury, screen};
 
 const IN_HAND: i64 = 512;
 const ACK_WAIT: Duration = Duration::from_secs(60);
+/// How often what old attempts left is looked for: after a start, and what a late launch made.
+const ROUND: Duration = Duration::from_secs(20);
 /// Before a report that could not be kept aside is delivered again.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -54,15 +57,11 @@ pub(crate) async fn watch<O: Observer>(
     for (run, _) in open {
         engine.wake(run, None);
     }
-    let looking = until_done("looking for folders of old attempts", || {
-        leftovers(&bus, &*observer)
-    });
-    let Some(over) = shutdown.run_until_cancelled(looking).await else {
-        return engine.stop().await;
-    };
-    engine.clear_later(over);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rounds = interval(ROUND);
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looking = JoinSet::new();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => break,
@@ -70,6 +69,17 @@ pub(crate) async fn watch<O: Observer>(
             Some(delivery) = states.next() => changed(&mut engine, delivery),
             Some(delivery) = reports.next() => reported(&bus, &mut engine, delivery).await,
             _ = looks.tick() => engine.tick().await,
+            _ = rounds.tick(), if looking.is_empty() => {
+                let (bus, observer) = (bus.clone(), Arc::clone(&observer));
+                looking.spawn(async move { leftovers(&bus, &*observer).await });
+            }
+            Some(Ok(over)) = looking.join_next() => match over {
+                Ok(over) => engine.clear_later(over),
+                Err(error) => tracing::warn!(
+                    error = &error as &dyn StdError,
+                    "what old attempts left can't be looked for now"
+                ),
+            },
         }
     }
     engine.stop().await;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use aideator_contract::event::OutHead;
 use aideator_contract::local::{AttemptName, ExitStatus};
 use aideator_contract::{
-    AttemptRecord, ReportMessage, RunId, StateMessage, Subject, Timestamp, Variation,
+    AttemptRecord, ReportMessage, RunId, Startup, StateMessage, Subject, Timestamp, Variation,
 };
 use aideator_watcher::decide::{self, Effect, Limits, VariationView, View};
 use aideator_watcher::observe::Observation;
@@ -51,6 +51,7 @@ async fn view(world: &World, run: &RunId) -> Option<View> {
             report: None,
             out: 0,
             observation: Observation::Unknown,
+            startup: Startup::default(),
         };
         if let Some((_, record)) = &seen.record
             && record.attempt == now.attempt

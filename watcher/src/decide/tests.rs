@@ -2,7 +2,7 @@ use aideator_contract::local::ExitStatus;
 use aideator_contract::report::Done;
 use aideator_contract::usage::Digest;
 use aideator_contract::{
-    Attempt, Change, Code, Mode, Outcome, Reason, RunId, RunSpec, Summary, VariationSpec,
+    Attempt, Change, Code, Mode, Outcome, Reason, RunId, RunSpec, Startup, Summary, VariationSpec,
 };
 
 use super::*;
@@ -91,6 +91,7 @@ fn view(state: State) -> View {
             report: None,
             out: 0,
             observation: Observation::Running,
+            startup: Startup::default(),
         }],
         now: at(SECOND),
     }
@@ -339,4 +340,98 @@ fn the_open_key_is_put_while_open_and_dropped_when_finished() {
     assert_eq!(finished.next(), Some(Effect::DropOpen { revision: 3 }));
     finished.open_key = None;
     assert_eq!(finished.next(), None);
+}
+
+fn quota() -> Reason {
+    Reason::new(Code::Quota, "waits for the namespace's quota")
+}
+
+fn waiting(reason: Option<Reason>, since: Option<u64>) -> Observation {
+    Observation::Waiting {
+        reason,
+        since: since.map(|second| at(second * SECOND)),
+    }
+}
+
+#[test]
+fn what_keeps_a_pod_is_told_once_and_taken_back() {
+    let scheduling = view(State::Scheduling).seen(waiting(Some(quota()), None));
+    let told = scheduling.moves().unwrap();
+    assert_eq!(
+        (told.state, told.reason),
+        (State::Scheduling, Some(quota()))
+    );
+    let mut again = scheduling;
+    again.state.summary.variations[0].reason = Some(quota());
+    assert_eq!(again.next(), None);
+    let freed = again.seen(waiting(None, Some(0)));
+    assert_eq!(freed.moves().unwrap().reason.unwrap().code, Code::Waiting);
+    assert_eq!(
+        view(State::Scheduling).seen(waiting(None, Some(0))).next(),
+        None
+    );
+}
+
+#[test]
+fn the_start_allowance_runs_from_the_admission_of_the_pod() {
+    let held = || view(State::Scheduling).seen(waiting(None, None));
+    assert_eq!(held().at_second(86_400).next(), None);
+    let image = Reason::new(Code::ImagePull, "no such image");
+    let pulling = || {
+        let mut view = view(State::Scheduling).seen(waiting(Some(image.clone()), Some(100)));
+        view.state.summary.variations[0].reason = Some(image.clone());
+        view
+    };
+    assert_eq!(pulling().at_second(400).next(), None);
+    let Some(Cause::Failed { reason }) = pulling().at_second(401).closes() else {
+        panic!("it is given up");
+    };
+    assert_eq!(reason.code, Code::ImagePull);
+    assert!(reason.message.contains("300 s: no such image"), "{reason}");
+}
+
+#[test]
+fn a_job_that_is_gone_ends_what_was_launched_and_nothing_else() {
+    let absent = |state| view(state).seen(Observation::Absent);
+    assert_eq!(absent(State::Queued).next(), None);
+    for state in [State::Scheduling, State::Starting, State::Running] {
+        let Some(Cause::Failed { reason }) = absent(state).closes() else {
+            panic!("{state}");
+        };
+        assert_eq!(reason.code, Code::JobDeleted);
+    }
+    assert_eq!(absent(State::Cancelling).closes(), Some(Cause::Cancelled));
+}
+
+#[test]
+fn the_cause_of_a_consequence_is_waited_for() {
+    let lost = || {
+        let reason = Reason::new(Code::HandsFailed, "the hands were lost");
+        view(State::Running).report(done(Outcome::Failed { reason }))
+    };
+    assert_eq!(lost().next(), None);
+    let memory = Reason::new(Code::OutOfMemory, "out of memory");
+    let cause = Cause::Failed {
+        reason: memory.clone(),
+    };
+    let seen = lost().seen(Observation::Failed(memory.clone()));
+    assert_eq!(seen.closes(), Some(cause.clone()));
+    assert_eq!(lost().closed(cause).moves().unwrap().reason, Some(memory));
+    let exited = lost().seen(exited(Some(0), None));
+    assert_eq!(exited.closes(), Some(Cause::Exited { code: 0 }));
+    let cancelling = view(State::Cancelling)
+        .report(done(Outcome::Failed {
+            reason: Reason::new(Code::Terminated, "told to end"),
+        }))
+        .seen(Observation::Absent);
+    assert_eq!(cancelling.closes(), Some(Cause::Cancelled));
+}
+
+#[test]
+fn the_beginning_of_an_attempt_is_kept_on_its_variation() {
+    let mut view = view(State::Scheduling);
+    view.variations[0].startup.scheduled = Some(at(1));
+    let started = view.moves().unwrap();
+    assert_eq!(started.state, State::Starting);
+    assert_eq!(started.startup.scheduled, Some(at(1)));
 }

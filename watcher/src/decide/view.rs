@@ -2,7 +2,7 @@
 
 use aideator_contract::report::Report;
 use aideator_contract::{
-    Attempt, AttemptRecord, RunId, StateMessage, Summary, Timestamp, Variation,
+    Attempt, AttemptRecord, RunId, Startup, StateMessage, Summary, Timestamp, Variation,
 };
 
 use crate::observe::Observation;
@@ -37,8 +37,10 @@ pub struct VariationView {
     pub report: Option<Report>,
     /// The last sequence on `.out`, if it is of that attempt; else 0. Read once the attempt is closed.
     pub out: u64,
-    /// What is seen of its process.
+    /// What is seen of its process or pod.
     pub observation: Observation,
+    /// How it came to its first token, as it reported and as was seen.
+    pub startup: Startup,
 }
 
 impl View {
@@ -53,9 +55,11 @@ impl View {
         self.variations.iter().filter_map(|seen| {
             let now = self.summary().variations.get(seen.variation.index())?;
             let (_, record) = seen.record.as_ref()?;
-            record
-                .is_open(now.attempt)
-                .then_some((seen.variation, now.attempt, seen.observation))
+            record.is_open(now.attempt).then_some((
+                seen.variation,
+                now.attempt,
+                seen.observation.clone(),
+            ))
         })
     }
 }

@@ -18,7 +18,7 @@ const WAITING: Duration = Duration::from_millis(50);
 /// The database, open, and the lock that says so.
 pub(super) struct Opened {
     pub(super) store: Store,
-    pub(super) _lock: File,
+    pub(super) _lock: Option<File>,
     pub(super) took: Duration,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn open(data_dir: &Path) -> Result<Opened, Error> {
     };
     Ok(Opened {
         store,
-        _lock: lock,
+        _lock: Some(lock),
         took: began.elapsed(),
     })
 }

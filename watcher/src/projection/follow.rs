@@ -4,7 +4,6 @@
 //! those that come close together are written together, the last of a run standing for all.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use aideator_bus::{Bus, Consume, Deliveries, Delivery, Stored};
@@ -16,9 +15,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use super::folder;
+use super::folder::{self, Opened};
 use super::row::{self, Record};
 use super::store::{Meta, Store};
+use crate::config::Database;
 use crate::error::Error;
 use crate::read;
 use crate::watch::until_done;
@@ -36,12 +36,12 @@ type Asked = oneshot::Sender<Result<u64, Error>>;
 
 pub(super) async fn follow(
     bus: Bus,
-    data_dir: PathBuf,
+    database: Database,
     opened: watch::Sender<Option<Store>>,
     mut rebuilds: mpsc::Receiver<Asked>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
-    let Some(open) = shutdown.run_until_cancelled(folder::open(&data_dir)).await else {
+    let Some(open) = shutdown.run_until_cancelled(open(&database)).await else {
         return Ok(());
     };
     let open = open?;
@@ -70,6 +70,23 @@ pub(super) async fn follow(
     }
     opened.send_replace(None);
     Ok(())
+}
+
+/// Opens the database. A server that does not answer yet is waited for.
+async fn open(database: &Database) -> Result<Opened, Error> {
+    match database {
+        Database::Embedded(data_dir) => folder::open(data_dir).await,
+        Database::Server(server) => {
+            let began = Instant::now();
+            let opening = || Store::connect(server);
+            let store = until_done("opening the projection's database", opening).await;
+            Ok(Opened {
+                store,
+                _lock: None,
+                took: began.elapsed(),
+            })
+        }
+    }
 }
 
 struct Following {

@@ -7,12 +7,14 @@ use aideator_contract::view::{ListRequest, RunRow, RunsPage};
 use aideator_contract::{RunId, RunSpec, Status, Summary};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use surrealdb::engine::local::{Db, SurrealKv};
+use surrealdb::engine::any::{Any, connect};
 use surrealdb::method::Query;
 use surrealdb::opt::Config;
+use surrealdb::opt::auth::Root;
 use surrealdb::{IndexedResults, Surreal};
 
 use super::row::{Record, place};
+use crate::config::DatabaseServer;
 use crate::error::Error;
 
 /// Raised when records change their shape: an older database is built again.
@@ -55,7 +57,7 @@ pub(super) struct Meta {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Store(Surreal<Db>);
+pub(super) struct Store(Surreal<Any>);
 
 impl Store {
     /// Opens the database in `folder`, made if it is not there.
@@ -65,10 +67,25 @@ impl Store {
             .node_membership_check_interval(RARELY)
             .node_membership_cleanup_interval(RARELY)
             .changefeed_gc_interval(RARELY);
-        let db = Surreal::new::<SurrealKv>((folder, config))
-            .sync(SYNC)
+        let address = format!("surrealkv://{}?sync={SYNC}", folder.display());
+        let db = connect((address, config)).await;
+        Self::of(db.map_err(Error::database("opening"))?).await
+    }
+
+    /// Opens the database of a server.
+    pub(super) async fn connect(server: &DatabaseServer) -> Result<Self, Error> {
+        let db = connect(&server.url)
             .await
-            .map_err(Error::database("opening"))?;
+            .map_err(Error::database("connecting to its server"))?;
+        if let Some((username, password)) = server.login.clone() {
+            db.signin(Root { username, password })
+                .await
+                .map_err(Error::database("logging in at its server"))?;
+        }
+        Self::of(db).await
+    }
+
+    async fn of(db: Surreal<Any>) -> Result<Self, Error> {
         db.use_ns("aideator")
             .use_db("projection")
             .await
@@ -212,7 +229,7 @@ impl Store {
 
     async fn ask(
         &self,
-        query: Query<'_, Db>,
+        query: Query<'_, Any>,
         doing: &'static str,
     ) -> Result<IndexedResults, Error> {
         let results = query.await.map_err(Error::database(doing))?;
@@ -221,7 +238,7 @@ impl Store {
 
     async fn values<T: DeserializeOwned>(
         &self,
-        query: Query<'_, Db>,
+        query: Query<'_, Any>,
         doing: &'static str,
     ) -> Result<Vec<T>, Error> {
         let mut results = self.ask(query, doing).await?;

@@ -17,7 +17,8 @@ use aideator_contract::summary::Move;
 use aideator_contract::usage::Digest;
 use aideator_contract::{
     Attempt, AttemptRecord, Change, Event, Mode, OutMessage, Outcome, Report, ReportMessage, RunId,
-    RunSpec, State, StateMessage, Subject, Summary, Timestamp, VERSION, Variation, VariationSpec,
+    RunSpec, Startup, State, StateMessage, Subject, Summary, Timestamp, VERSION, Variation,
+    VariationSpec,
 };
 use aideator_watcher::Config;
 use aideator_watcher::decide::Limits;
@@ -253,6 +254,7 @@ impl Stage {
             variation: variation(index),
             attempt: Attempt::FIRST,
             ts: now(),
+            startup: Startup::default(),
             report,
         };
         self.put(

@@ -26,7 +26,7 @@ struct Part {
     ended: Vec<Attempt>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 enum Process {
     Alive,
     Gone(Observation),
@@ -322,9 +322,10 @@ fn view_of(stages: &[World]) -> View {
             out: out
                 .filter(|(attempt, _)| closed && *attempt == now.attempt)
                 .map_or(0, |(_, sequence)| *sequence),
-            observation: match processes.parts[index].process {
-                Some((attempt, Process::Alive)) if attempt == now.attempt => Observation::Running,
-                Some((attempt, Process::Gone(how))) if attempt == now.attempt => how,
+            startup: Startup::default(),
+            observation: match &processes.parts[index].process {
+                Some((attempt, Process::Alive)) if *attempt == now.attempt => Observation::Running,
+                Some((attempt, Process::Gone(how))) if *attempt == now.attempt => how.clone(),
                 _ => Observation::NotStarted,
             },
             record,

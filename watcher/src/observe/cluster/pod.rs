@@ -1,0 +1,303 @@
+//! What a pod of an attempt tells.
+
+use aideator_contract::cluster::{BRAIN, HANDS};
+use aideator_contract::local::ExitStatus;
+use aideator_contract::{Code, Reason, Timestamp};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus,
+};
+
+use super::judge::at;
+use crate::observe::Observation;
+
+/// How long past the moment at which a deleted pod must be gone its node is given, in milliseconds.
+const NODE_ANSWERS_MS: u64 = 5_000;
+/// The exit code of a process ended by signal N is this plus N.
+const SIGNALLED: i32 = 128;
+const KILLED: i32 = SIGNALLED + 9;
+
+/// What is seen of the attempt by its pod; `complaint` is the newest warning about it from its node.
+pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Observation {
+    let Some(status) = &pod.status else {
+        return waiting(pod, None);
+    };
+    let deleted = at(pod.metadata.deletion_timestamp.as_ref());
+    if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+        return ended(status, deleted.is_some());
+    }
+    if deleted.is_some_and(|gone_by| now.since(gone_by) > NODE_ANSWERS_MS) {
+        return Observation::Failed(Reason::new(
+            Code::NodeLost,
+            "the node of its pod does not answer",
+        ));
+    }
+    if running(container(status, BRAIN)) {
+        return Observation::Running;
+    }
+    if terminated(container(status, BRAIN)).is_some() || deleted.is_some() {
+        // Its phase is about to say so.
+        return Observation::Unknown;
+    }
+    not_begun(pod, status, complaint)
+}
+
+/// When it got its node.
+pub(super) fn scheduled(pod: &Pod) -> Option<Timestamp> {
+    let status = pod.status.as_ref()?;
+    let scheduled = condition(status, "PodScheduled").filter(|c| c.status == "True")?;
+    at(scheduled.last_transition_time.as_ref())
+}
+
+/// When its first container started, which is when the first image was there.
+pub(super) fn first_start(pod: &Pod) -> Option<Timestamp> {
+    let status = pod.status.as_ref()?;
+    let started = |name| {
+        let state = container(status, name)?.state.as_ref()?;
+        let running = state.running.as_ref().and_then(|r| r.started_at.as_ref());
+        let over = state.terminated.as_ref();
+        at(running.or(over.and_then(|t| t.started_at.as_ref())))
+    };
+    [started(HANDS), started(BRAIN)].into_iter().flatten().min()
+}
+
+fn ended(status: &PodStatus, deleted: bool) -> Observation {
+    if let Some(observed) = taken_away(status) {
+        return observed;
+    }
+    let (brain, hands) = (container(status, BRAIN), container(status, HANDS));
+    let out_of_memory = |whose: &str| {
+        let message = format!("out of memory: {whose} used more than its limit");
+        Observation::Failed(Reason::new(Code::OutOfMemory, message))
+    };
+    if terminated(brain).is_some_and(killed_for_memory) {
+        return out_of_memory("the agent's brain");
+    }
+    let ends_of_hands = [terminated(hands), terminated_before(hands)];
+    if ends_of_hands.into_iter().flatten().any(killed_for_memory) {
+        return out_of_memory("the agent's hands, or a command in them,");
+    }
+    if deleted {
+        return Observation::Failed(Reason::new(Code::PodDeleted, "its pod was deleted"));
+    }
+    match terminated(brain) {
+        Some(end) if end.reason.as_deref() == Some("ContainerStatusUnknown") => {
+            Observation::Failed(Reason::new(Code::NodeLost, "the node of its pod was lost"))
+        }
+        Some(end) if could_not_start(end) => Observation::Failed(cant_start(BRAIN, end)),
+        Some(end) => Observation::Exited(exit_status(end)),
+        None => match terminated(hands) {
+            Some(end) => Observation::Failed(cant_start(HANDS, end)),
+            None => Observation::Vanished,
+        },
+    }
+}
+
+/// A pod that was ended from outside, and by whom.
+fn taken_away(status: &PodStatus) -> Option<Observation> {
+    let said = status.message.as_deref().unwrap_or_default();
+    let failed = |code, words: &str| {
+        let message = match said {
+            "" => words.to_owned(),
+            said => format!("{words}: {said}"),
+        };
+        Some(Observation::Failed(Reason::new(code, message)))
+    };
+    match status.reason.as_deref() {
+        Some("DeadlineExceeded") => return Some(Observation::Deadline),
+        // Of the reasons for an eviction by its node only a limit of its own is its own doing.
+        Some("Evicted") if said.contains("exceeds the") && said.contains("limit") => {
+            return failed(Code::OutOfDisk, "it used more disk than allowed");
+        }
+        Some("Evicted") => return failed(Code::Evicted, "its node evicted it"),
+        Some("NodeLost") => return failed(Code::NodeLost, "the node of its pod was lost"),
+        Some("NodeShutdown" | "Terminated") => {
+            return failed(Code::Evicted, "its node was shut down");
+        }
+        Some(reason) if reason.starts_with("OutOf") || reason == "UnexpectedAdmissionError" => {
+            return failed(Code::Evicted, "its node would not take it");
+        }
+        _ => {}
+    }
+    let disruption = condition(status, "DisruptionTarget").filter(|c| c.status == "True")?;
+    match disruption.reason.as_deref() {
+        Some("PreemptionByScheduler") => {
+            failed(Code::Evicted, "it made way for a more important pod")
+        }
+        Some("DeletionByTaintManager") => {
+            failed(Code::NodeLost, "its node went away or was tainted")
+        }
+        Some("DeletionByPodGC") => failed(Code::NodeLost, "the node of its pod is gone"),
+        _ => failed(Code::Evicted, "it was evicted from its node"),
+    }
+}
+
+/// A pod whose brain does not run yet.
+fn not_begun(pod: &Pod, status: &PodStatus, complaint: Option<&str>) -> Observation {
+    let scheduled = condition(status, "PodScheduled").filter(|c| c.status == "False");
+    if let Some(condition) = scheduled {
+        let why = condition.message.as_deref().unwrap_or("no node fits");
+        return match condition.reason.as_deref() {
+            Some("SchedulingGated") => Observation::Waiting {
+                reason: Some(Reason::new(
+                    Code::Quota,
+                    "waits in the cluster's queue: its pod is held back until there is room",
+                )),
+                since: None,
+            },
+            _ => waiting(
+                pod,
+                Some(Reason::new(
+                    Code::Unschedulable,
+                    format!("no node has room for it: {why}"),
+                )),
+            ),
+        };
+    }
+    let containers = [
+        (HANDS, container(status, HANDS)),
+        (BRAIN, container(status, BRAIN)),
+    ];
+    let kept = containers
+        .into_iter()
+        .find_map(|(name, container)| keeps(name, container?));
+    let kept = kept.or_else(|| {
+        let complaint = complaint?;
+        Some(Reason::new(
+            Code::PodStart,
+            format!("its pod can't be prepared: {complaint}"),
+        ))
+    });
+    waiting(pod, kept)
+}
+
+/// Why a container keeps the pod from beginning, if it does.
+fn keeps(name: &str, container: &ContainerStatus) -> Option<Reason> {
+    if container.started == Some(true) {
+        return None;
+    }
+    let end = terminated(Some(container)).or_else(|| terminated_before(Some(container)));
+    if let Some(end) = end {
+        return Some(cant_start(name, end));
+    }
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let said = waiting.message.as_deref().unwrap_or_default();
+    match waiting.reason.as_deref()? {
+        "ContainerCreating" | "PodInitializing" => None,
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "ErrImageNeverPull"
+        | "ImageInspectError"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed" => Some(Reason::new(
+            Code::ImagePull,
+            format!("the image {} can't be pulled{}", container.image, why(said)),
+        )),
+        other => Some(Reason::new(
+            Code::PodStart,
+            format!("{} can't be started ({other}){}", whose(name), after(said)),
+        )),
+    }
+}
+
+/// The cause in what kubelet says about an image. While it waits before it tries again it repeats
+/// the cause behind a preface, which would make two reasons of one.
+fn why(said: &str) -> String {
+    let cause = said.rsplit_once("ErrImagePull: ").map_or(said, |(_, c)| c);
+    if cause.starts_with("Back-off pulling image") {
+        return String::new();
+    }
+    after(cause)
+}
+
+fn after(said: &str) -> String {
+    match said {
+        "" => String::new(),
+        said => format!(": {said}"),
+    }
+}
+
+fn cant_start(name: &str, end: &ContainerStateTerminated) -> Reason {
+    let whose = whose(name);
+    if killed_for_memory(end) {
+        let message = format!("out of memory: {whose} used more than its limit");
+        return Reason::new(Code::OutOfMemory, message);
+    }
+    let said = after(end.message.as_deref().unwrap_or_default().trim());
+    let message = if could_not_start(end) {
+        format!("{whose} can't be started{said}")
+    } else {
+        format!(
+            "{whose} ended with exit code {} at the start{said}",
+            end.exit_code
+        )
+    };
+    Reason::new(Code::PodStart, message)
+}
+
+fn whose(name: &str) -> &'static str {
+    if name == HANDS {
+        "the agent's hands"
+    } else {
+        "the agent's brain"
+    }
+}
+
+fn waiting(pod: &Pod, reason: Option<Reason>) -> Observation {
+    Observation::Waiting {
+        reason,
+        since: at(pod.metadata.creation_timestamp.as_ref()),
+    }
+}
+
+/// Killed by the kernel for its memory. The runtime also marks a container of which only a child
+/// was killed and which ended well later, so the exit code counts too.
+fn killed_for_memory(end: &ContainerStateTerminated) -> bool {
+    end.reason.as_deref() == Some("OOMKilled") && end.exit_code == KILLED
+}
+
+fn could_not_start(end: &ContainerStateTerminated) -> bool {
+    matches!(
+        end.reason.as_deref(),
+        Some("StartError" | "ContainerCannotRun")
+    )
+}
+
+fn exit_status(end: &ContainerStateTerminated) -> ExitStatus {
+    let signal = match end.signal {
+        Some(signal) if signal > 0 => Some(signal),
+        _ => Some(end.exit_code - SIGNALLED).filter(|signal| (1..=64).contains(signal)),
+    };
+    ExitStatus {
+        code: signal.is_none().then_some(end.exit_code),
+        signal,
+        at: at(end.finished_at.as_ref()).unwrap_or_default(),
+    }
+}
+
+fn container<'a>(status: &'a PodStatus, name: &str) -> Option<&'a ContainerStatus> {
+    let ordinary = status.container_statuses.iter().flatten();
+    let first = status.init_container_statuses.iter().flatten();
+    ordinary.chain(first).find(|c| c.name == name)
+}
+
+fn running(container: Option<&ContainerStatus>) -> bool {
+    state(container).is_some_and(|state| state.running.is_some())
+}
+
+fn terminated(container: Option<&ContainerStatus>) -> Option<&ContainerStateTerminated> {
+    state(container)?.terminated.as_ref()
+}
+
+/// How it ended before it was started again.
+fn terminated_before(container: Option<&ContainerStatus>) -> Option<&ContainerStateTerminated> {
+    container?.last_state.as_ref()?.terminated.as_ref()
+}
+
+fn state(container: Option<&ContainerStatus>) -> Option<&ContainerState> {
+    container?.state.as_ref()
+}
+
+fn condition<'a>(status: &'a PodStatus, kind: &str) -> Option<&'a PodCondition> {
+    status.conditions.iter().flatten().find(|c| c.type_ == kind)
+}
