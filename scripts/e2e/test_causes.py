@@ -26,9 +26,9 @@ def add(path, value):
     return {"op": "add", "path": path, "value": value}
 
 
-def launched(s, name):
-    """Its Job is there, so the template may change again."""
-    within(60, lambda: f"a Job of {name}: {s.api.variation(name)}", lambda: s.kube.list("jobs", run=name))
+def launched(s, name, what="pods"):
+    """Its pod is there (or its Job, as said), so the template may change again."""
+    within(60, lambda: f"{what} of {name}: {s.api.variation(name)}", lambda: s.kube.list(what, run=name))
     return name
 
 
@@ -241,7 +241,7 @@ def an_agent_beyond_the_quota_waits_with_the_reason_and_runs_when_there_is_room(
         try:
             model = "scripted/lorem?chunks=10&rate=0"
             within(20, "the quota", lambda: s.kube.get("resourcequotas", quota)["status"]["hard"].get("pods") == "0")
-            name = launched(s, s.submit("quota", model=model))
+            name = launched(s, s.submit("quota", model=model), "jobs")
             within(60, "Kubernetes to refuse the pod", lambda: [
                 event for event in s.kube.list("events")
                 if event["reason"] == "FailedCreate" and name in event["involvedObject"]["name"]])

@@ -128,7 +128,7 @@ def neither_the_models_key_nor_a_credential_can_be_read_from_the_hands(s):
     # shows that what is there is found.
     secret = "'[s]k-e2e-|[N]KEY SEED|[U]SER JWT'"
     look = f"""
-        echo files; printf sk-e2e-control > /tmp/control
+        echo files; printf sk%s -e2e-control > /tmp/control
         for place in /run /var/run /tmp /workspace /etc /root /home /opt /srv; do grep -rlsE {secret} $place; done | sort -u
         echo environments; (env; cat /proc/*/environ /proc/*/task/*/environ | tr '\\0' '\\n') 2>/dev/null |
             grep -E '[s]k-e2e|OPENAI|CREDS|NATS|API_KEY'
