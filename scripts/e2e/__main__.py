@@ -1,7 +1,7 @@
 """End to end on a real cluster: `make e2e`, against the current kubeconfig.
 
   python3 scripts/e2e                builds the images, installs the chart, runs every test, takes all of it away again
-  ONLY=WORD python3 scripts/e2e      those tests whose name holds WORD
+  ONLY=WORD,… python3 scripts/e2e    those tests whose name holds one of these words
   python3 scripts/e2e --list         their names
 
 It needs kubectl and helm, and the command `aideator` (`make build`). By environment:
@@ -17,6 +17,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -88,8 +89,10 @@ def indented(error):
 
 
 def chosen():
-    only = os.environ.get("ONLY", "").lower()
-    return [t for t in TESTS if only in t.name and (not t.long or os.environ.get("E2E_LONG") or only)]
+    words = [word.strip().lower() for word in os.environ.get("ONLY", "").split(",") if word.strip()]
+    if words:
+        return [t for t in TESTS if any(word in t.name.lower() for word in words)]
+    return [t for t in TESTS if not t.long or os.environ.get("E2E_LONG")]
 
 
 def run_tests(s, results):
@@ -98,6 +101,7 @@ def run_tests(s, results):
         test = tests.pop(0)
         if not test.parallel:
             results.run(s, test.name, test.function)
+            template_is_back(s)
             continue
         group = [test]
         while tests and tests[0].parallel:
@@ -105,12 +109,14 @@ def run_tests(s, results):
         with concurrent.futures.ThreadPoolExecutor(len(group)) as pool:
             for one in group:
                 pool.submit(results.run, s, one.name, one.function)
-        results.run(s, "the template is as it was", template_is_back)
+        template_is_back(s)
 
 
 def template_is_back(s):
-    with s.template():
-        pass
+    """Also after a test that failed half way."""
+    if s.turns.now != []:
+        with s.template():
+            pass
 
 
 def taken_away(s):
@@ -156,6 +162,8 @@ def main():
         return
     if len(sys.argv) > 1:
         sys.exit(__doc__)
+    # Told to end, it takes away what it made, as it does when interrupted.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     prepare()
     began, results, s = time.monotonic(), Results(), Stage()
     try:

@@ -151,7 +151,8 @@ class Door:
         self.kube, self.component, self.port = kube, component, port
         self.open, self.lock, self.closed = {}, threading.Lock(), threading.Event()
         self.leaving = {}
-        threading.Thread(target=self.keep, daemon=True).start()
+        self.thread = threading.Thread(target=self.keep, daemon=True)
+        self.thread.start()
 
     def keep(self):
         while not self.closed.is_set():
@@ -200,3 +201,4 @@ class Door:
 
     def close(self):
         self.closed.set()
+        self.thread.join(30)

@@ -259,11 +259,13 @@ def an_agent_beyond_the_quota_waits_with_the_reason_and_runs_when_there_is_room(
 @test
 def what_happens_while_the_watcher_is_down_is_told_truly_when_it_is_back(s):
     watcher = "aideator-watcher"
-    with s.template():
+    # Its Job is what tells it later, so it has to outlive the time without a watcher.
+    stays = replace("/spec/ttlSecondsAfterFinished", 600)
+    with s.template(stays):
         deleted = launched(s, s.command("down-pod", "echo begin; sleep 300"))
         memory = launched(s, s.command("down-memory", "echo begin; while [ ! -e go ]; do sleep 1; done; sleep 300"))
     pods = {name: s.running_pod(name, 90) for name in (deleted, memory)}
-    with s.template(add(f"{BRAIN}/command", ["sleep", "300"])):
+    with s.template(stays, add(f"{BRAIN}/command", ["sh", "-c", "sleep 300"])):
         late = launched(s, s.submit("down-deadline", model="scripted/lorem"))
         s.api.become(late, "starting", 60)
         s.kube.scale(watcher, 0)
@@ -285,6 +287,6 @@ def what_happens_while_the_watcher_is_down_is_told_truly_when_it_is_back(s):
             reads(s.api.become(memory, "failed", TIMELY + SLACK), "out-of-memory", "hands"),
             reads(s.api.become(late, "timed_out", TIMELY + SLACK), "deadline")]
     took = soon(TIMELY, since, "the end")
-    with s.template():
-        pass
+    for name in (deleted, memory, late):
+        s.kube.delete("jobs", s.kube.list("jobs", run=name)[0]["metadata"]["name"])
     return f"{took:.1f} s after: {'; '.join(said)}"
