@@ -29,7 +29,7 @@ os.environ.setdefault("E2E_NAMESPACE", "aideator-bench")
 
 import stage  # noqa: E402
 from api import Api, Viewer  # noqa: E402
-from kube import Door, Kube  # noqa: E402
+from kube import Door, Kube, Refused  # noqa: E402
 from waiting import within  # noqa: E402
 
 HEADING = "## On a cluster"
@@ -108,8 +108,11 @@ class Memory:
 
         def watch():
             while not done.wait(3):
-                for part, size in (self.look() or {}).items():
-                    most[part] = max(most.get(part, 0), size)
+                try:
+                    for part, size in (self.look() or {}).items():
+                        most[part] = max(most.get(part, 0), size)
+                except (OSError, Refused):
+                    continue  # The next look may go better.
 
         thread = threading.Thread(target=watch, daemon=True)
         thread.start()
@@ -175,10 +178,11 @@ class Bench:
             names, began = self.queue(runs, "q")
             queued = time.monotonic() - began
             made = self.all_made(names)
-            took, taken = made[-1] - made[0], self.jobs.taken(names, made[min(places, len(made)) - 1], made[-1])
+            took = made[-1] - made[0]
+            taken = self.jobs.taken(names, made[places - 1], made[-1])
             self.row(f"Jobs made, {len(made)} variations queued, at most {places} running",
-                     f"{(len(made) - 1) / took:.2f} a second for {took:.0f} s; {taken:.1f} of {places} places taken "
-                     f"in the mean (asked for within {queued:.1f} s)")
+                     f"{(len(made) - 1) / took:.2f} a second for {took:.0f} s (asked for within {queued:.1f} s; "
+                     f"{taken:.1f} Jobs at once in the mean: a place is free once an agent is done, and its Job is over later)")
             self.row(f"the first {places} of them", f"{(places - 1) / (made[places - 1] - made[0]):.1f} a second")
 
         most = self.memory.during(work)
@@ -216,7 +220,8 @@ class Bench:
 
 
 def nodes(kube):
-    return kube.call("GET", "/api/v1/nodes")["items"]
+    """Those with a kubelet behind them."""
+    return [node for node in kube.call("GET", "/api/v1/nodes")["items"] if "capacity" in node["status"]]
 
 
 def spread(seconds, what):
@@ -234,8 +239,8 @@ def machine(kube, note):
     count = "one node" if len(there) == 1 else f"{len(there)} nodes; one of them"
     memory = int(capacities[0]["memory"].removesuffix("Ki")) / 1024
     where = "Cluster, services, agents and client share that machine" if here else "The client is on another machine"
-    return (f"Made by `make bench-cluster` on Kubernetes {infos[0]['kubeletVersion']}: {count} with {capacities[0]['cpu']} cores and "
-            f"{memory:.1f} MiB of memory. {where}; the client reaches the edges by `kubectl port-forward`. "
+    return (f"Made by `make bench-cluster` on Kubernetes {infos[0]['kubeletVersion']}: {count} with "
+            f"{capacities[0]['cpu']} cores and {memory:.1f} MiB of memory. {where}; the client reaches the edges by `kubectl port-forward`. "
             f"Memory is the working set of one pod.{' ' + note if note else ''}")
 
 
@@ -252,7 +257,8 @@ def measure(bench, options, own=None):
         bench.submit(name, VARIATIONS, "scripted/lorem?chunks=40&rate=20")
         viewer = Viewer(bench.api, name).start()
         within(180, "the first token", lambda: viewer.first, 0.05)
-        bench.row("`helm install` to the first token of a run of 5 variations", f"{viewer.first - own.installing:.1f} s", "< 60 s")
+        bench.row("`helm install` to the first token of a run of 5 variations",
+                  f"{viewer.first - own.installing:.1f} s", "< 60 s")
         viewer.end(120)
         own.settled()
     rest = bench.memory.now()

@@ -31,10 +31,20 @@ impl Row {
 pub(crate) fn write(rows: &[Row], out: Option<&Path>) -> anyhow::Result<()> {
     let text = render(rows);
     match out {
-        Some(file) => std::fs::write(file, text)?,
+        Some(file) => {
+            let before = std::fs::read_to_string(file).unwrap_or_default();
+            std::fs::write(file, text + kept(&before))?;
+        }
         None => eprint!("{text}"),
     }
     Ok(())
+}
+
+/// What `bench/cluster.py` wrote into an older file: that is measured at other times.
+fn kept(before: &str) -> &str {
+    before
+        .find("\n## On a cluster\n")
+        .map_or("", |at| &before[at..])
 }
 
 fn render(rows: &[Row]) -> String {
@@ -55,4 +65,28 @@ fn render(rows: &[Row]) -> String {
         let _ = writeln!(text, "| {} | {} | {} |", row.what, row.figure, row.bar);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_on_a_cluster_stays_and_the_rest_is_written_anew() -> anyhow::Result<()> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("RESULTS.md");
+        std::fs::write(
+            &file,
+            "# Results\n\nold\n\n## On a cluster\n\n| a | b | c |\n",
+        )?;
+        for figure in ["1 ms", "2 ms"] {
+            write(&[Row::new("speed", figure, "–")], Some(&file))?;
+            let text = std::fs::read_to_string(&file)?;
+            assert!(!text.contains("old"));
+            assert!(text.ends_with(&format!(
+                "| speed | {figure} | – |\n\n## On a cluster\n\n| a | b | c |\n"
+            )));
+        }
+        Ok(())
+    }
 }
