@@ -11,6 +11,8 @@ from waiting import same, within
 
 RUNS = int(os.environ.get("E2E_RUNS", "20"))
 VARIATIONS = 5
+# How one whose pod was deleted may be told truly: by what the watcher saw of its pod, or could still see of its Job.
+TRUE = ("pod-deleted", "job-deleted")
 FINAL = ("succeeded", "failed", "cancelled", "timed_out")
 
 
@@ -82,7 +84,8 @@ def through_random_kills_of_everything_surviving_texts_are_whole_and_killed_ones
         viewer.end(60)
         for v, now in enumerate(viewer.state["summary"]["variations"]):
             where = f"{name}/{v} (seed {seed})"
-            counts[now["state"]] = counts.get(now["state"], 0) + 1
+            how = " ".join([now["state"], (now.get("reason") or {}).get("code", "")]).strip()
+            counts[how] = counts.get(how, 0) + 1
             assert now["state"] in FINAL, f"{where}: {now}"
             whole, text = s.scripted(model(at, v)), viewer.text(v)
             if now["state"] == "succeeded":
@@ -91,6 +94,7 @@ def through_random_kills_of_everything_surviving_texts_are_whole_and_killed_ones
                 assert whole.startswith(text), f"{where}: what a killed one said is no beginning of its text"
                 assert now.get("reason"), f"{where}: no reason"
                 assert (name, v) in killer.agents, f"{where} was not killed: {now}"
+                assert now["reason"]["code"] in TRUE, f"{where}: killed, and told otherwise: {now}"
     s.gone(names, 90)
     kills = ", ".join(f"{count} {kind}" for kind, count in sorted(killer.counts.items()))
     return f"{counts} in {took:.0f} s; killed: {kills}; seed {seed}"
