@@ -283,10 +283,13 @@ def what_happens_while_the_watcher_is_down_is_told_truly_when_it_is_back(s):
         s.kube.scale(watcher, 1)
         within(90, "the watcher", lambda: s.kube.rolled_out("deployments", watcher))
     since = time.monotonic()
-    said = [reads(s.api.become(deleted, "failed", TIMELY + SLACK), "pod-deleted", "pod"),
-            reads(s.api.become(memory, "failed", TIMELY + SLACK), "out-of-memory", "hands"),
-            reads(s.api.become(late, "timed_out", TIMELY + SLACK), "deadline")]
-    took = soon(TIMELY, since, "the end")
-    for name in (deleted, memory, late):
-        s.kube.delete("jobs", s.kube.list("jobs", run=name)[0]["metadata"]["name"])
+    try:
+        ends_now = [s.api.become(deleted, "failed", TIMELY + SLACK), s.api.become(memory, "failed", TIMELY + SLACK),
+                    s.api.become(late, "timed_out", TIMELY + SLACK)]
+        took = soon(TIMELY, since, "the end")
+    finally:
+        for job in [job for name in (deleted, memory, late) for job in s.kube.list("jobs", run=name)]:
+            s.kube.delete("jobs", job["metadata"]["name"])
+    said = [reads(ends_now[0], "pod-deleted", "pod"), reads(ends_now[1], "out-of-memory", "hands"),
+            reads(ends_now[2], "deadline", "deadline")]
     return f"{took:.1f} s after: {'; '.join(said)}"
