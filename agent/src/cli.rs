@@ -27,6 +27,9 @@ use crate::redact::Secrets;
 /// The exit code of a process whose attempt is closed, taken by another process or never opened.
 pub const NOT_OURS: u8 = 3;
 
+/// The exit code of a process that was told to end by SIGTERM, as shells tell it.
+const TERMINATED: u8 = 128 + 15;
+
 /// How long the first connection to NATS may take.
 const CONNECT: Duration = Duration::from_secs(60);
 
@@ -129,6 +132,10 @@ impl AgentCommand {
             Err(error @ (Error::Ended(Ended::Superseded | Ended::Outrun) | Error::NotOpened)) => {
                 tracing::info!(%error, "nothing to do");
                 ExitCode::from(NOT_OURS)
+            }
+            Err(error @ Error::Terminated) => {
+                tracing::info!(%error, "ended");
+                ExitCode::from(TERMINATED)
             }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);

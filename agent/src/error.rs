@@ -27,6 +27,9 @@ pub enum Error {
     /// The workspace, a signal handler or a socket can't be set up.
     #[error("preparing to work")]
     Setup(#[source] std::io::Error),
+    /// It was told to end from outside. What it did then was stored, its last word included.
+    #[error("told to end from outside")]
+    Terminated,
     /// What the agent says can't be printed.
     #[error("printing")]
     Printing(#[source] std::io::Error),

@@ -124,7 +124,7 @@ impl<O: Observer> Engine<O> {
     /// Looks at all processes, clears what is over, and wakes the runs whose time has come.
     pub(crate) async fn tick(&mut self) {
         let names: Vec<AttemptName> = self.names().collect();
-        let seen = self.observer.look(names.clone()).await;
+        let seen = self.observer.glance(names.clone()).await;
         let now = Instant::now();
         let mut changed: BTreeSet<RunId> = BTreeSet::new();
         for (name, seen) in names.into_iter().zip(seen) {

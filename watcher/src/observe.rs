@@ -44,6 +44,12 @@ pub trait Observer: Send + Sync + 'static {
     /// What is true of each attempt now, in the same order.
     fn look(&self, attempts: Vec<AttemptName>) -> impl Future<Output = Vec<Observation>> + Send;
 
+    /// The same from what is at hand, without asking anybody: what differs from what was seen is a
+    /// reason to look.
+    fn glance(&self, attempts: Vec<AttemptName>) -> impl Future<Output = Vec<Observation>> + Send {
+        self.look(attempts)
+    }
+
     /// How it came to its first token, as far as that is seen from outside.
     fn startup(&self, _attempt: &AttemptName) -> Startup {
         Startup::default()

@@ -78,9 +78,16 @@ pub async fn run(deps: Deps, shutdown: impl Future<Output = ()>) -> Result<(), E
         () = sleep_until(deadline) => Outcome::TimedOut,
     };
     let patience = patience(&outcome, deadline.saturating_duration_since(Instant::now()));
+    let terminated = is_terminated(&outcome);
     timeout(patience, work.end(outcome))
         .await
-        .unwrap_or(Err(Error::NotHeard))
+        .unwrap_or(Err(Error::NotHeard))?;
+    // Not as one that did its work: whoever watches the process must not take it for that.
+    if terminated {
+        Err(Error::Terminated)
+    } else {
+        Ok(())
+    }
 }
 
 /// Runs a task without NATS, as a developer tries an agent out: it is printed instead of published.
@@ -112,6 +119,10 @@ fn terminated() -> Outcome {
     Outcome::Failed { reason }
 }
 
+fn is_terminated(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Failed { reason } if reason.code == Code::Terminated)
+}
+
 /// Finds the attempt and claims it.
 async fn claim(deps: &Deps) -> Result<(Opened, Voice), Error> {
     let AttemptName {
@@ -128,7 +139,7 @@ async fn claim(deps: &Deps) -> Result<(Opened, Voice), Error> {
 fn patience(outcome: &Outcome, until_deadline: Duration) -> Duration {
     match outcome {
         Outcome::Cancelled => CANCEL_GRACE,
-        Outcome::Failed { reason } if reason.code == Code::Terminated => CANCEL_GRACE,
+        outcome if is_terminated(outcome) => CANCEL_GRACE,
         Outcome::Succeeded | Outcome::Failed { .. } | Outcome::TimedOut => {
             until_deadline + DEADLINE_GRACE
         }

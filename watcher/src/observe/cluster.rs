@@ -32,8 +32,6 @@ use tokio::time::timeout;
 use self::judge::judge;
 use super::{Observation, Observer};
 
-/// How long an answer of the API server, that there is no such Job, is good for.
-const ASKED: Duration = Duration::from_secs(1);
 /// How long an agent whose attempt is closed may take to end by itself.
 const ENDING: Duration = Duration::from_secs(20);
 /// How long the first copies are waited for before old attempts are looked for among them.
@@ -56,8 +54,6 @@ struct Copies {
     jobs: Store<Job>,
     pods: Store<Pod>,
     warnings: Store<Event>,
-    /// When the API server last said that there is no such Job.
-    absent: Mutex<HashMap<AttemptName, Instant>>,
     /// Since when a closed attempt is waited for.
     ending: Mutex<HashMap<AttemptName, Instant>>,
 }
@@ -89,7 +85,6 @@ impl Cluster {
             jobs,
             pods,
             warnings,
-            absent: Mutex::default(),
             ending: Mutex::default(),
         };
         let watching = async {
@@ -127,11 +122,25 @@ where
 
 impl Observer for Cluster {
     async fn look(&self, attempts: Vec<AttemptName>) -> Vec<Observation> {
+        let seen = self.glance(attempts.clone()).await;
+        let asked = attempts
+            .iter()
+            .zip(seen)
+            .map(async |(name, seen)| match seen {
+                // Never an older answer: the state it is judged with may be younger than that.
+                Observation::Absent => self.0.ask(name).await,
+                seen => seen,
+            });
+        join_all(asked).await
+    }
+
+    async fn glance(&self, attempts: Vec<AttemptName>) -> Vec<Observation> {
         if attempts.is_empty() || !self.0.are_ready() {
             return vec![Observation::Unknown; attempts.len()];
         }
         let look = self.0.look();
-        join_all(attempts.iter().map(|name| self.0.observe(&look, name))).await
+        let seen = attempts.iter().map(|name| self.0.observe(&look, name));
+        seen.collect()
     }
 
     fn startup(&self, attempt: &AttemptName) -> Startup {
@@ -206,12 +215,8 @@ impl Copies {
             .reduce(|a, b| if is_newer(&b, &a) { b } else { a })
     }
 
-    async fn observe(&self, look: &Look, name: &AttemptName) -> Observation {
-        let job = self.job(name);
-        let pod = look.pods.get(name);
-        if job.is_none() && pod.is_none() {
-            return self.ask(name).await;
-        }
+    fn observe(&self, look: &Look, name: &AttemptName) -> Observation {
+        let (job, pod) = (self.job(name), look.pods.get(name));
         let about = match pod {
             Some(pod) => pod.name_any(),
             None => object_name(name),
@@ -228,21 +233,8 @@ impl Copies {
 
     /// Asks the API server for a Job of which no copy is here.
     async fn ask(&self, name: &AttemptName) -> Observation {
-        let absent = |asked: &Mutex<HashMap<AttemptName, Instant>>| {
-            let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
-            asked.retain(|_, at| at.elapsed() < ASKED);
-            asked.contains_key(name)
-        };
-        if absent(&self.absent) {
-            return Observation::Absent;
-        }
         match self.api.get_opt(&object_name(name)).await {
-            Ok(Some(job)) => judge(Some(&job), None, None, now()),
-            Ok(None) => {
-                let mut asked = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
-                asked.insert(name.clone(), Instant::now());
-                Observation::Absent
-            }
+            Ok(job) => judge(job.as_ref(), None, None, now()),
             Err(error) => {
                 tracing::warn!(%name, %error, "Kubernetes can't be asked for a Job");
                 Observation::Unknown
@@ -250,8 +242,8 @@ impl Copies {
         }
     }
 
-    /// Deletes the Job of a closed attempt that does not end by itself: one that never began, or
-    /// one that hangs. A Job that has ended is left to its TTL.
+    /// Deletes the Job of a closed attempt that does not end by itself: one that can't begin, or one
+    /// that hangs. A Job that has ended is left to its TTL.
     async fn clear(&self, attempt: &AttemptName) -> bool {
         let Some(job) = self.job(attempt) else {
             return true;
@@ -259,9 +251,8 @@ impl Copies {
         if is_finished(&job) {
             return true;
         }
-        let pod = self.newest_pod(attempt);
-        let seen = judge(Some(&job), pod.as_deref(), None, now());
-        if !matches!(seen, Observation::Waiting { .. }) && !self.has_had_its_time(attempt) {
+        // Its pod may have run and ended before its copy says that it began: nothing is read from it.
+        if !self.has_had_its_time(attempt) {
             return false;
         }
         match self

@@ -12,9 +12,12 @@ use crate::observe::Observation;
 
 /// How long past the moment at which a deleted pod must be gone its node is given, in milliseconds.
 const NODE_ANSWERS_MS: u64 = 5_000;
+/// How long after the end of a brain Kubernetes may take to say who ended it, in milliseconds.
+const CAUSE_SHOWS_MS: u64 = 4_000;
 /// The exit code of a process ended by signal N is this plus N.
 const SIGNALLED: i32 = 128;
 const KILLED: i32 = SIGNALLED + 9;
+const TOLD_TO_END: i32 = SIGNALLED + 15;
 
 /// What is seen of the attempt by its pod; `complaint` is the newest warning about it from its node.
 pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Observation {
@@ -23,7 +26,7 @@ pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Obser
     };
     let deleted = at(pod.metadata.deletion_timestamp.as_ref());
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
-        return ended(status, deleted.is_some());
+        return ended(status, deleted.is_some(), now);
     }
     if deleted.is_some_and(|gone_by| now.since(gone_by) > NODE_ANSWERS_MS) {
         return Observation::Failed(Reason::new(
@@ -60,7 +63,7 @@ pub(super) fn first_start(pod: &Pod) -> Option<Timestamp> {
     [started(HANDS), started(BRAIN)].into_iter().flatten().min()
 }
 
-fn ended(status: &PodStatus, deleted: bool) -> Observation {
+fn ended(status: &PodStatus, deleted: bool, now: Timestamp) -> Observation {
     if let Some(observed) = taken_away(status) {
         return observed;
     }
@@ -84,6 +87,7 @@ fn ended(status: &PodStatus, deleted: bool) -> Observation {
             Observation::Failed(Reason::new(Code::NodeLost, "the node of its pod was lost"))
         }
         Some(end) if could_not_start(end) => Observation::Failed(cant_start(BRAIN, end)),
+        Some(end) if may_have_been_told(end, now) => Observation::Unknown,
         Some(end) => Observation::Exited(exit_status(end)),
         None => match terminated(hands) {
             Some(end) => Observation::Failed(cant_start(HANDS, end)),
@@ -254,6 +258,13 @@ fn waiting(pod: &Pod, reason: Option<Reason>) -> Observation {
 /// was killed and which ended well later, so the exit code counts too.
 fn killed_for_memory(end: &ContainerStateTerminated) -> bool {
     end.reason.as_deref() == Some("OOMKilled") && end.exit_code == KILLED
+}
+
+/// It ended in order a moment ago, perhaps because it was told to: an eviction or a deletion shows a
+/// little later than the end it brings.
+fn may_have_been_told(end: &ContainerStateTerminated, now: Timestamp) -> bool {
+    let finished = at(end.finished_at.as_ref()).unwrap_or_default();
+    [0, TOLD_TO_END].contains(&end.exit_code) && now.since(finished) < CAUSE_SHOWS_MS
 }
 
 fn could_not_start(end: &ContainerStateTerminated) -> bool {

@@ -1,13 +1,20 @@
 //! What Kubernetes shows, as 1.34 shows it, and what is made of it.
 
+use std::time::Duration;
+
 use aideator_contract::local::ExitStatus;
 use aideator_contract::{Code, Timestamp};
+use http::{Request, Response};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
+use super::Cluster;
 use super::judge::{judge, startup};
-use crate::observe::Observation;
+use crate::observe::{Observation, Observer};
 
 const CREATED: &str = "2026-01-01T00:00:00Z";
 
@@ -229,6 +236,16 @@ fn the_end_of_the_brain_is_the_end() {
 }
 
 #[test]
+fn who_told_a_brain_to_end_may_show_a_moment_later() {
+    let told = pod(
+        json!({"phase": "Failed", "containerStatuses": [container("brain", terminated(143, "Error"))]}),
+    );
+    let seen = |second| judge(Some(&job(json!({}))), Some(&told), None, at(second));
+    assert_eq!(seen(3), Observation::Unknown);
+    assert!(matches!(seen(4), Observation::Exited(_)));
+}
+
+#[test]
 fn hands_that_ran_out_of_memory_are_the_cause_and_a_child_of_theirs_is_not() {
     let ended = |hands: Value| {
         of(&pod(json!({
@@ -312,4 +329,57 @@ fn a_job_that_lost_its_pod_waits_for_the_controllers_word() {
         with(json!({"succeeded": 1, "conditions": [{"type": "Complete", "status": "True"}]}));
     assert_eq!(complete, Observation::Vanished);
     assert_eq!(judge(None, None, None, at(10)), Observation::Absent);
+}
+
+/// An API server that lists nothing, and has a Job when it is asked for it more than `misses` times.
+fn server(misses: usize) -> Client {
+    let (service, mut handle) = tower_test::mock::pair::<Request<Body>, Response<Body>>();
+    tokio::spawn(async move {
+        let (mut asked, mut watching) = (0, Vec::new());
+        while let Some((request, send)) = handle.next_request().await {
+            let uri = request.uri().clone();
+            if uri
+                .query()
+                .is_some_and(|query| query.contains("watch=true"))
+            {
+                watching.push(send);
+                continue;
+            }
+            let (code, body) = if uri.path().ends_with("/jobs/agent-r-0-1") {
+                asked += 1;
+                if asked > misses {
+                    (200, serde_json::to_value(job(json!({}))).unwrap())
+                } else {
+                    let status = json!({"kind": "Status", "status": "Failure", "code": 404, "reason": "NotFound"});
+                    (404, status)
+                }
+            } else {
+                (
+                    200,
+                    json!({"metadata": {"resourceVersion": "1"}, "items": []}),
+                )
+            };
+            let body = Body::from(serde_json::to_vec(&body).unwrap());
+            send.send_response(Response::builder().status(code).body(body).unwrap());
+        }
+    });
+    Client::new(service, "ideas")
+}
+
+#[tokio::test]
+async fn a_job_without_a_copy_is_asked_for_anew_each_time_it_matters() {
+    let (cluster, watching) = Cluster::new(server(1), "ideas", "aideator");
+    tokio::spawn(watching);
+    let names = || vec!["r.0.1".parse().unwrap()];
+    let ready = async {
+        while cluster.glance(names()).await[0] == Observation::Unknown {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), ready).await.unwrap();
+    assert_eq!(cluster.look(names()).await, [Observation::Absent]);
+    // It was made in between: the answer of a moment ago counts no more.
+    let seen = cluster.look(names()).await;
+    assert!(matches!(seen[0], Observation::Waiting { .. }), "{seen:?}");
+    assert_eq!(cluster.glance(names()).await, [Observation::Absent]);
 }
