@@ -11,7 +11,7 @@ use aideator_contract::repository::RepositoryPolicy;
 use aideator_contract::request::Installation;
 use aideator_contract::subject::{Command, DEAD_ALL, DEAD_STREAM, RUNS_STREAM};
 use aideator_contract::{
-    AttemptRecord, DeadLetter, RunId, State, StateMessage, Subject, Variation,
+    AttemptRecord, DeadLetter, RunId, State, StateMessage, Subject, Variation, limits,
 };
 use aideator_submitter::decide::schedule::Limits;
 use aideator_submitter::{Settings, serve};
