@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     agent, cancel, completions, doctor, ls, nats, pick, replay, retry, run, scripted, show,
-    supervise, up, watch,
+    supervise, token, up, watch,
 };
 
 const EXAMPLES: &str = "\
@@ -33,7 +33,8 @@ ENVIRONMENT
   AIDEATOR_MODEL        default model of `up`, as --model
   AIDEATOR_BASE_URL     where models are asked (OpenAI API); goes before OPENAI_BASE_URL
   AIDEATOR_API_KEY      the key for that address; goes before OPENAI_API_KEY
-  AIDEATOR_TOKEN        the secret of a server that is not only for this machine
+  AIDEATOR_TOKEN        the token for a server that is not only for this machine
+  AIDEATOR_SECRET       what signs such tokens, for `token new` and `up` (`aideator token --help`)
   AIDEATOR_TOOLS        folder with nats-server and the small model
   AIDEATOR_NATS_SERVER  the nats-server program to run
   NO_COLOR              no colours
@@ -100,6 +101,8 @@ pub(crate) enum Command {
     Pick(pick::Args),
     /// Say what is missing here, and the command that mends it
     Doctor(doctor::Args),
+    /// Make, read and revoke the tokens of servers that are not only for this machine
+    Token(token::Args),
     /// Publish, ask and listen on NATS, where no NATS client is installed
     Nats(nats::Args),
     /// Print what a scripted model says, to check a stream against it

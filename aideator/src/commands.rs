@@ -14,6 +14,7 @@ pub(crate) mod run;
 pub(crate) mod scripted;
 pub(crate) mod show;
 pub(crate) mod supervise;
+pub(crate) mod token;
 pub(crate) mod typed;
 pub(crate) mod up;
 pub(crate) mod watch;
@@ -40,6 +41,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, Error> {
         Command::Retry(args) => retry::run(args, &server).await,
         Command::Pick(args) => pick::run(args, &server).await,
         Command::Doctor(args) => doctor::run(args, &server).await,
+        Command::Token(args) => token::run(args, &server).await,
         Command::Nats(args) => nats::run(args, &server).await,
         Command::Scripted(args) => scripted::run(args).await,
         Command::Completions(args) => completions::run(&args),

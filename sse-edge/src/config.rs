@@ -1,5 +1,7 @@
 //! What an edge can be told.
 
+mod hidden;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -7,6 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use self::hidden::Hidden;
 use crate::error::Error;
 use crate::pass::Keys;
 use crate::pulse::HEARTBEAT;
@@ -21,7 +24,8 @@ pub struct Config {
         long,
         env = "AIDEATOR_TOKEN",
         hide_env_values = true,
-        value_name = "TOKEN"
+        value_name = "TOKEN",
+        value_parser = Hidden::<Token>::new()
     )]
     pub token: Option<Token>,
     /// The secret that signs tokens with a scope and an expiry (32 bytes or more; `aideator token new`
@@ -30,7 +34,8 @@ pub struct Config {
         long,
         env = "AIDEATOR_SECRET",
         hide_env_values = true,
-        value_name = "SECRET"
+        value_name = "SECRET",
+        value_parser = Hidden::<Secret>::new()
     )]
     pub secret: Option<Secret>,
     /// A further origin that requests may name, such as http://localhost:3000 behind whose proxy a page is

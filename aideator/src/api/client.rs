@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use aideator_contract::RunId;
+use aideator_contract::TokenId;
 use aideator_contract::Variation;
 use aideator_contract::request::RunRequest;
 use aideator_contract::view::{Info, ListRequest, RunView, RunsPage};
@@ -148,6 +149,15 @@ impl Client {
         }
         self.command(&format!("/api/v1/runs/{run}/pick"), &body)
             .await
+    }
+
+    /// Has every server refuse a signed token, which expires then (seconds since the Unix epoch).
+    pub(crate) async fn revoke(&self, token: &TokenId, expires: Option<u64>) -> Result<(), Error> {
+        let mut body = json!({ "token_id": token });
+        if let Some(expires) = expires {
+            body["expires"] = expires.into();
+        }
+        self.command("/api/v1/tokens/revoke", &body).await
     }
 
     /// Follows a run from `position` (an id of its stream), or from its beginning.

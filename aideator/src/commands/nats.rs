@@ -1,8 +1,13 @@
-//! `aideator nats`: the three verbs of NATS that scripts need, for machines without a NATS client.
+//! `aideator nats`: the three verbs of NATS that scripts need, for machines without a NATS client,
+//! and the keys of a cluster.
 
+mod bootstrap;
+mod rotate;
+
+use std::path::PathBuf;
 use std::time::Duration;
 
-use aideator_bus::{Bus, Connect};
+use aideator_bus::{Bus, Connect, Credentials};
 use aideator_contract::subject::REQUESTS_ALL;
 use clap::Subcommand;
 
@@ -13,15 +18,11 @@ use crate::server::Server;
 
 const WAIT: Duration = Duration::from_secs(10);
 
-/// Publish, ask and listen, as the `nats` command does.
+/// Publish, ask and listen, as the `nats` command does; make and rotate the keys of a cluster.
 ///
-/// It connects without credentials, as any script may: it can send requests, ask services and read,
-/// and write no run.
+/// It may do what any script may: send requests, ask services and read, and write no run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Where NATS is: nats://host:port. Without it: that of the `up` in the data directory
-    #[arg(long = "nats", value_name = "URL", global = true)]
-    url: Option<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -34,6 +35,8 @@ enum Verb {
         subject: String,
         /// What, e.g. '{"prompt":"What is an idea?"}'
         payload: String,
+        #[command(flatten)]
+        at: At,
     },
     /// Send a message and print the answer
     Request {
@@ -42,6 +45,8 @@ enum Verb {
         /// What
         #[arg(default_value = "")]
         payload: String,
+        #[command(flatten)]
+        at: At,
     },
     /// Print what is sent, until interrupted
     Sub {
@@ -50,30 +55,88 @@ enum Verb {
         /// End after so many messages
         #[arg(long, value_name = "N")]
         count: Option<u64>,
+        #[command(flatten)]
+        at: At,
     },
+    Bootstrap(bootstrap::Args),
+    Rotate(rotate::Args),
+}
+
+/// Where and as whom to connect.
+#[derive(Debug, clap::Args)]
+struct At {
+    /// Where NATS is: nats://host:port. Without it: that of the `up` in the data directory
+    #[arg(
+        long = "nats",
+        value_name = "URL",
+        env = "AIDEATOR_NATS",
+        hide_env_values = true
+    )]
+    url: Option<String>,
+    /// Who we are: a .creds file. Without it: anybody, as a local `up` allows
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "AIDEATOR_CREDS",
+        hide_env_values = true
+    )]
+    creds: Option<PathBuf>,
+}
+
+impl At {
+    async fn connect(self, server: &Server) -> Result<Bus, Error> {
+        let url = match self.url {
+            Some(url) => url,
+            None => server.nats()?,
+        };
+        let mut connect = Connect::new(url, "aideator nats").wait(WAIT);
+        connect.credentials = self.creds.as_deref().map(Credentials::load).transpose()?;
+        let anybody = connect.credentials.is_none();
+        match Bus::connect(connect).await {
+            Err(aideator_bus::Error::Unauthorized { url }) if anybody => {
+                Err(Error::Usage(format!(
+                    "NATS at {url} lets nobody in without credentials; give some with --creds FILE"
+                )))
+            }
+            connected => Ok(connected?),
+        }
+    }
 }
 
 pub(crate) async fn run(args: Args, server: &Server) -> Result<Exit, Error> {
-    let url = match args.url {
-        Some(url) => url,
-        None => server.nats()?,
-    };
-    let bus = Bus::connect(Connect::new(url, "aideator nats").wait(WAIT)).await?;
     match args.verb {
-        // The answer is the stream's acknowledgement: a request that nobody takes is not passed over.
-        Verb::Pub { subject, payload }
-            if subject.starts_with(REQUESTS_ALL.trim_end_matches('>')) =>
-        {
-            bus.request(&subject, payload.into(), WAIT).await?;
+        Verb::Pub {
+            subject,
+            payload,
+            at,
+        } => {
+            let bus = at.connect(server).await?;
+            // The answer is the stream's acknowledgement: a request that nobody takes is not passed over.
+            if subject.starts_with(REQUESTS_ALL.trim_end_matches('>')) {
+                bus.request(&subject, payload.into(), WAIT).await?;
+            } else {
+                bus.publish(&subject, payload.into()).await?;
+            }
+            bus.close().await;
         }
-        Verb::Pub { subject, payload } => bus.publish(&subject, payload.into()).await?,
-        Verb::Request { subject, payload } => {
+        Verb::Request {
+            subject,
+            payload,
+            at,
+        } => {
+            let bus = at.connect(server).await?;
             let answer = bus.request(&subject, payload.into(), WAIT).await?;
             put(&format!("{}\n", String::from_utf8_lossy(&answer)))?;
+            bus.close().await;
         }
-        Verb::Sub { subject, count } => listen(&bus, &subject, count).await?,
+        Verb::Sub { subject, count, at } => {
+            let bus = at.connect(server).await?;
+            listen(&bus, &subject, count).await?;
+            bus.close().await;
+        }
+        Verb::Bootstrap(args) => bootstrap::run(&args)?,
+        Verb::Rotate(args) => rotate::run(&args)?,
     }
-    bus.close().await;
     Ok(Exit::Success)
 }
 

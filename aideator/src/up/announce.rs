@@ -52,8 +52,12 @@ pub(super) fn block(need: &Need, http: SocketAddr, paint: Paint) -> String {
     if need.edge.token.is_some() {
         text.push_str(&row(
             "",
-            &format!("a browser comes in by http://{http}/?token=… (the secret of --token)"),
+            &format!("a browser comes in by http://{http}/?token=… (that of --token)"),
         ));
+    }
+    if need.edge.secret.is_some() {
+        let words = "`aideator token new --name NAME --scope run` makes tokens";
+        text.push_str(&row("", words));
     }
     text.push_str(&row("try", "aideator run -n 3 \"What is an idea?\""));
     text.push_str(&format!(
