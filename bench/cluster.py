@@ -140,21 +140,24 @@ class Bench:
                       {"run_id": name, "prompt": "bench", "variations": variations, "model": model})
 
     def requests(self, count):
-        to_job, to_token, to_claim = [], [], []
+        to_job, to_token, to_claim, viewers = [], [], [], []
         for at in range(count):
             name = f"{self.word}-r{at}"
             began, asked = time.monotonic(), time.time()
             self.submit(name, 1)
             viewer = Viewer(self.api, name).start()
             within(120, f"a token of {name}", lambda: viewer.first, 0.05)  # noqa: B023
-            viewer.end(60)
+            viewers.append((asked, viewer))
             to_token.append(viewer.first - began)
             to_job += [made - began for made in within(10, f"the Job of {name}", lambda: self.jobs.of({name}))]  # noqa: B023
+        for asked, viewer in viewers:
             # By the node's clock, in whole milliseconds.
-            to_claim += [viewer.state["summary"]["variations"][0]["startup"]["ready"] / 1000 - asked]
-        self.row("request to Job created", spread(to_job, f"{count} runs one after another; as a watch sees it"))
+            startup = viewer.end(60).state["summary"]["variations"][0]["startup"]
+            to_claim.append(startup["ready"] / 1000 - asked)
+        self.row("request to Job created",
+                 spread(to_job, f"{count} runs, each asked for when the one before spoke; as a watch sees it"))
         self.row("request to first token on the viewer's socket, a pod of its own each",
-                 spread(to_token, f"{count} runs one after another"))
+                 spread(to_token, f"{count} runs, each asked for when the one before spoke"))
         self.row("request to the attempt claimed by its agent", spread(to_claim, "the same runs"))
 
     def queue(self, runs, word):
@@ -164,12 +167,20 @@ class Bench:
             self.submit(name, VARIATIONS)
         return names, began
 
-    def all_made(self, names):
-        count = len(names) * VARIATIONS
-        return within(1800, lambda: f"{count} Jobs: {len(self.jobs.of(names))}",
-                      lambda: len(self.jobs.of(names)) == count and self.jobs.of(names))
+    def made(self, names, seconds):
+        """When their Jobs came to be: of all, or of those that did in this time."""
+        count, end = len(names) * VARIATIONS, time.monotonic() + seconds
+        return within(seconds + 60, f"{count} Jobs", lambda: (len(self.jobs.of(names)) == count or time.monotonic() > end)
+                      and self.jobs.of(names))
 
-    def load(self, runs):
+    def over(self, names):
+        """Cancels what is left and awaits that no Job is."""
+        for name in names:
+            self.api.json("POST", f"/api/v1/runs/{name}/cancel", {}, expect=(200, 202, 409))
+        within(600, "the Jobs to be over", lambda: all(
+            name in self.jobs.over for name in self.jobs.made.copy() if run_of(name) in names), 1)
+
+    def load(self, runs, seconds):
         places = self.places()
         names = set()
 
@@ -177,26 +188,25 @@ class Bench:
             nonlocal names
             names, began = self.queue(runs, "q")
             queued = time.monotonic() - began
-            made = self.all_made(names)
+            made = self.made(names, seconds)
             took = made[-1] - made[0]
             taken = self.jobs.taken(names, made[places - 1], made[-1])
-            self.row(f"Jobs made, {len(made)} variations queued, at most {places} running",
-                     f"{(len(made) - 1) / took:.2f} a second for {took:.0f} s (asked for within {queued:.1f} s; "
+            self.row(f"Jobs made, {len(names) * VARIATIONS} variations queued, at most {places} running",
+                     f"{(len(made) - 1) / took:.2f} a second, {len(made)} in {took:.0f} s (asked for within {queued:.1f} s; "
                      f"{taken:.1f} Jobs at once in the mean: a place is free once an agent is done, and its Job is over later)")
             self.row(f"the first {places} of them", f"{(places - 1) / (made[places - 1] - made[0]):.1f} a second")
 
         most = self.memory.during(work)
-        within(600, "the Jobs to be over", lambda: all(
-            name in self.jobs.over for name in self.jobs.made.copy() if run_of(name) in names), 1)
+        self.over(names)
         return most
 
-    def nowhere(self, runs):
+    def nowhere(self, runs, seconds):
         """With agents that no node takes, Jobs are all there is to do."""
         names, _ = self.queue(runs, "n")
-        made = self.all_made(names)
+        made = self.made(names, seconds)
         took = made[-1] - made[0]
-        self.row(f"Jobs made, {len(made)} variations queued, all allowed to run, no node that takes their pods",
-                 f"{(len(made) - 1) / took:.1f} a second for {took:.1f} s")
+        self.row(f"Jobs made, {len(names) * VARIATIONS} variations queued, all allowed to run, no node that takes their pods",
+                 f"{(len(made) - 1) / took:.1f} a second, {len(made)} in {took:.1f} s")
 
     def places(self):
         """How many variations may run at once."""
@@ -240,7 +250,8 @@ def machine(kube, note):
     memory = int(capacities[0]["memory"].removesuffix("Ki")) / 1024
     where = "Cluster, services, agents and client share that machine" if here else "The client is on another machine"
     return (f"Made by `make bench-cluster` on Kubernetes {infos[0]['kubeletVersion']}: {count} with "
-            f"{capacities[0]['cpu']} cores and {memory:.1f} MiB of memory. {where}; the client reaches the edges by `kubectl port-forward`. "
+            f"{capacities[0]['cpu']} cores and {memory:.1f} MiB of memory. {where}; "
+            f"the client reaches the edges by `kubectl port-forward`. "
             f"Memory is the working set of one pod.{' ' + note if note else ''}")
 
 
@@ -263,13 +274,13 @@ def measure(bench, options, own=None):
         own.settled()
     rest = bench.memory.now()
     bench.requests(options.requests)
-    loaded = bench.load(options.runs)
+    loaded = bench.load(options.runs, options.seconds)
     for part in SERVICES:
         bench.row(f"memory of {part}, at rest; the most under that load", f"{mib(rest[part])}; {mib(loaded[part])}")
     if own:
         own.upgrade(submitter={"running": 10_000, "runningPerRequester": 10_000},
                     agents={"nodeSelector": {"aideator.dev/no-such-node": "true"}, "quota": {"enabled": False}})
-        bench.nowhere(options.runs)
+        bench.nowhere(options.runs, options.seconds)
     bench.images(options.images)
 
 
@@ -283,6 +294,7 @@ def main():
     parser.add_argument("release", nargs="?", default=stage.RELEASE)
     parser.add_argument("--requests", type=int, default=60, help="measured one after another")
     parser.add_argument("--runs", type=int, default=100, help="of 5 variations, queued at once")
+    parser.add_argument("--seconds", type=int, default=900, help="for which those are measured, at most")
     parser.add_argument("--images", type=Path, metavar="FILE", help="what `make images` printed: sizes beyond the base")
     parser.add_argument("--without-volumes", action="store_true", help="the own release keeps nothing: few volumes are left")
     parser.add_argument("--note", default="", help="a sentence about what else the machine did")
