@@ -67,7 +67,6 @@ struct Look {
 
 impl Cluster {
     /// The agents of `instance` in `namespace`, and the work of watching them, which never ends.
-    #[must_use]
     pub fn new(
         client: Client,
         namespace: &str,

@@ -274,7 +274,8 @@ impl World {
             Deed::RefuseToLaunch => {
                 let absent = self.parts[index]
                     .process
-                    .is_none_or(|(a, _)| a != now.attempt);
+                    .as_ref()
+                    .is_none_or(|(a, _)| *a != now.attempt);
                 if let Some(attempt) = self.open(index).filter(|_| absent && opened) {
                     let reason = Reason::new(Code::LaunchFailed, "no");
                     let cause = Cause::NotStarted { reason };

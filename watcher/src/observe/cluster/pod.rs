@@ -10,8 +10,9 @@ use k8s_openapi::api::core::v1::{
 use super::judge::at;
 use crate::observe::Observation;
 
-/// How long past the moment at which a deleted pod must be gone its node is given, in milliseconds.
-const NODE_ANSWERS_MS: u64 = 5_000;
+/// How long past the moment at which a deleted pod must be gone its node is given, in milliseconds:
+/// a busy one takes its time.
+const NODE_ANSWERS_MS: u64 = 30_000;
 /// How long after the end of a brain Kubernetes may take to say who ended it, in milliseconds.
 const CAUSE_SHOWS_MS: u64 = 4_000;
 /// The exit code of a process ended by signal N is this plus N.

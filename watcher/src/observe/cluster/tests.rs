@@ -301,8 +301,8 @@ fn a_deleted_pod_may_say_its_last_word_and_a_silent_node_is_lost() {
     let ending = deleted(brain(running()));
     let seen = |second| judge(None, Some(&ending), None, at(second));
     assert_eq!(seen(10), Observation::Running);
-    assert_eq!(seen(35), Observation::Running);
-    assert_eq!(code(&seen(36)).0, Some(Code::NodeLost));
+    assert_eq!(seen(60), Observation::Running);
+    assert_eq!(code(&seen(61)).0, Some(Code::NodeLost));
     let over = deleted(
         json!({"phase": "Succeeded", "containerStatuses": [container("brain", terminated(0, "Completed"))]}),
     );

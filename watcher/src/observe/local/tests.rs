@@ -46,7 +46,7 @@ impl Place {
     }
 
     async fn look(&self) -> Observation {
-        self.local.look(vec![self.name.clone()]).await[0]
+        self.local.look(vec![self.name.clone()]).await.remove(0)
     }
 
     /// As if so much time had passed since it was first seen free.
