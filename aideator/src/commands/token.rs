@@ -37,10 +37,10 @@ EXAMPLES
   A browser comes in once by http://host:7780/?token=…; a cookie keeps the token until it expires.
 
 GOOD TO KNOW
-  A token is a JSON Web Token signed with HS256. Servers keep no list of them: whoever has the secret
-  makes tokens, so guard it. Another secret makes all tokens void at once.
-  Who revokes needs a token with the scope admin (or the server's own --token) in AIDEATOR_TOKEN. Every
-  server refuses a revoked token within ten seconds, and ends its open streams within thirty.
+  A token is a JSON Web Token signed with HS256. Servers keep no list of them: whoever has the
+  secret makes tokens, so guard it. Another secret makes all tokens void at once.
+  Who revokes needs a token with the scope admin (or the server's own --token) in AIDEATOR_TOKEN.
+  Every server refuses a revoked token within ten seconds, and ends its streams within thirty.
   Clocks count as they are: one that is an hour late accepts an expired token for an hour.";
 
 /// Make, read and revoke the tokens of servers that are not only for this machine.

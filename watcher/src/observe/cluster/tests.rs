@@ -1,5 +1,10 @@
 //! What Kubernetes shows, as 1.34 shows it, and what is made of it.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "what Kubernetes shows is written where it is used"
+)]
+
 use std::time::Duration;
 
 use aideator_contract::local::ExitStatus;
