@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime};
 use aideator_bus::Connect;
 use aideator_bus::credentials::User;
 use aideator_bus::server::testing::TestServer;
-use aideator_contract::Timestamp;
 use aideator_contract::local::AttemptName;
 use aideator_contract::report::Outcome;
+use aideator_contract::{Code, Timestamp};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 
@@ -61,7 +61,7 @@ async fn with_its_own_credential_it_says_its_last_word_and_exits_well() {
 }
 
 #[tokio::test]
-async fn sigterm_is_a_cancel() {
+async fn a_brain_told_to_end_says_so_and_exits_as_that() {
     let world = operator_world().await;
     let name = world
         .open(spec("r.0.1", "scripted/lorem?chunks=9&rate=0.01"))
@@ -69,8 +69,12 @@ async fn sigterm_is_a_cancel() {
     let mut child = agent(&world, &name);
     world.until_said(&name, " ").await;
     signal(&child, Signal::TERM);
-    assert!(soon(child.wait()).await.unwrap().success());
-    assert_eq!(world.done(&name).await.outcome, Outcome::Cancelled);
+    assert_eq!(soon(child.wait()).await.unwrap().code(), Some(143));
+    let told = world.done(&name).await.outcome;
+    assert!(
+        matches!(&told, Outcome::Failed { reason } if reason.code == Code::Terminated),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
