@@ -102,7 +102,7 @@ fn make(new: &New) -> Result<(), Error> {
     let claims = claims.map_err(|error| Error::Usage(error.to_string()))?;
     put(&format!("{}\n", secret.sign(&claims)))?;
     news(&format!(
-        "{} may {} until {}; its id is {}",
+        "a token for {} with the scope {}, good until {}; its id is {}",
         claims.name,
         claims.scopes,
         claims.expiry().utc(),
