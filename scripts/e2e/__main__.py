@@ -128,6 +128,8 @@ def taken_away(s):
     everything = lambda: [f"{kind}/{it['metadata']['name']}" for kind in OURS  # noqa: E731
                           for it in s.kube.list(kind, instance=stage.RELEASE)]
     s.gone([run], 120)
+    # Those that run end with everything else.
+    s.api.become(s.submit("orphan", model="scripted/lorem?chunks=4000&rate=20"), "running", 90)
     kube.run(["helm", "uninstall", stage.RELEASE, "-n", s.namespace, "--wait", "--timeout", "3m"])
     within(90, lambda: f"nothing to be left: {everything()}", lambda: not everything(), 1)
     secrets = {it["metadata"]["name"] for it in s.kube.list("secrets")} - {"openai-secret", "aideator-secret"}
