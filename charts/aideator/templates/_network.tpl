@@ -39,7 +39,7 @@
 {{- define "aideator.egress.surreal" -}}
 {{- with .Values.watcher.surreal.url -}}
 - ports:
-    - {port: {{ include "aideator.port" (list . (ternary 443 80 (hasPrefix "wss:" .))) }}, protocol: TCP}
+    - {port: {{ include "aideator.port" (list . 80) }}, protocol: TCP}
   {{- with $.Values.networkPolicy.surreal }}
   to:
     {{- toYaml . | nindent 4 }}
