@@ -29,17 +29,15 @@ include routes.conf
 {{/* routes.conf: how three servers find each other. */}}
 {{- define "aideator.natsRoutes" -}}
 {{- $name := printf "%s-nats" (include "aideator.fullname" .) -}}
-{{- $login := "" -}}
+{{- $password := .Values.nats.routePassword -}}
+{{- if not $password }}{{ fail "\n\nnats.replicas=3 needs nats.routePassword, else whoever reaches the servers' port 6222 is one of them:\n\n  --set-string nats.routePassword=\"$(openssl rand -hex 32)\"\n" }}{{ end -}}
 cluster {
   name: {{ $name }}
   port: 6222
-  {{- with .Values.nats.routePassword }}
-  {{- $login = printf "route:%s@" . }}
-  authorization { user: route, password: {{ . | quote }} }
-  {{- end }}
+  authorization { user: route, password: {{ $password | quote }} }
   routes: [
     {{- range $at := until (.Values.nats.replicas | int) }}
-    "nats://{{ $login }}{{ $name }}-{{ $at }}.{{ $name }}-routes:6222"
+    "nats://route:{{ $password }}@{{ $name }}-{{ $at }}.{{ $name }}-routes:6222"
     {{- end }}
   ]
 }
