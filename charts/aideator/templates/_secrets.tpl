@@ -14,7 +14,7 @@ neither can be. Every template but the development Job's asks here first.
 {{- end -}}
 {{- if and .Values.devJob.enabled (eq (len $missing) (len $needed)) -}}
 {{- else if $missing -}}
-{{- fail (printf "\n\nThe keys of NATS are missing (%s). Make them and give them to helm:\n\n  aideator nats bootstrap --keys keys > keys.yaml\n  helm … -f keys.yaml\n\nor name Secrets of your own in nats.auth.existing. To render the development Job alone: --set devJob.enabled=true\n" (join ", " $missing)) -}}
+{{- fail (printf "\n\nThe keys of NATS are missing (%s). Make them and give them to helm:\n\n  (umask 077; aideator nats bootstrap --keys keys > keys.yaml)\n  helm … -f keys.yaml\n\nor name Secrets of your own in nats.auth.existing. To render the development Job alone: --set devJob.enabled=true\n" (join ", " $missing)) -}}
 {{- else -}}
 {{- include "aideator.authenticated" . -}}
 true
