@@ -4,8 +4,10 @@
 - to:
     {{- toYaml .Values.networkPolicy.dns | nindent 4 }}
   ports:
-    - {port: 53, protocol: UDP}
-    - {port: 53, protocol: TCP}
+    {{- range .Values.networkPolicy.dnsPorts }}
+    - {port: {{ . | int }}, protocol: UDP}
+    - {port: {{ . | int }}, protocol: TCP}
+    {{- end }}
 {{- end }}
 
 {{- define "aideator.egress.nats" -}}
@@ -28,8 +30,9 @@
 
 {{- define "aideator.egress.apiServer" -}}
 - ports:
-    - {port: 443, protocol: TCP}
-    - {port: 6443, protocol: TCP}
+    {{- range .Values.networkPolicy.apiServerPorts }}
+    - {port: {{ . | int }}, protocol: TCP}
+    {{- end }}
   {{- with .Values.networkPolicy.apiServer }}
   to:
     {{- toYaml . | nindent 4 }}
