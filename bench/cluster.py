@@ -4,7 +4,8 @@
   python3 bench/cluster.py NAMESPACE RELEASE    measures an installed one (AIDEATOR_TOKEN: a token that may admin)
 
 Its table goes into bench/RESULTS.md under "On a cluster"; the rest of that file stays as it is. It needs kubectl, helm and the
-command `aideator` (AIDEATOR, or what `make build` built), and the images in the cluster or in REGISTRY (`make images`).
+command `aideator` (AIDEATOR, or what `make build` built), and the images in the cluster, or in REGISTRY
+(`make images`), which is E2E_REGISTRY where nodes call it otherwise.
 """
 
 import argparse

@@ -5,17 +5,24 @@
   python3 scripts/e2e --list         their names
 
 It needs kubectl and helm, and the command `aideator` (`make build`). By environment:
-  E2E_IMAGES=prebuilt      the images are in the cluster, or in REGISTRY, already
+  E2E_IMAGES=prebuilt      the images are in the cluster, or in a registry, already
   REGISTRY, TAG, ENGINE, PUSH, IMAGE_BUILDER    as scripts/build-images says
+  E2E_REGISTRY             that registry as nodes have to call it, where that is not REGISTRY
   E2E_NAMESPACE            instead of aideator-e2e
   E2E_LONG=1               the long tests too
   E2E_SEED, E2E_RUNS       of the test that kills everything at random
   KEEP=1                   leave the namespace to be looked at
+
+How the images come into the cluster:
+  kind, k3d                by themselves: without PUSH what is built is loaded into the nodes
+  scripts/dev-cluster      as above, or by its registry: REGISTRY=localhost:5005 PUSH=1 E2E_REGISTRY=aideator-registry:5005
+  any other                REGISTRY=registry.example.com PUSH=1 TAG=… (nodes keep what they pulled: another TAG each time)
 """
 
 import concurrent.futures
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -40,6 +47,7 @@ import test_causes  # noqa: E402, F401
 import test_edges  # noqa: E402, F401
 import test_chaos  # noqa: E402, F401
 
+IMAGES = ("edge", "submitter", "watcher", "agent", "nats")
 OURS = ("jobs", "pods", "secrets", "persistentvolumeclaims", "configmaps", "services", "deployments", "statefulsets",
         "networkpolicies", "resourcequotas", "limitranges", "serviceaccounts")
 
@@ -156,6 +164,21 @@ def prepare():
         sys.exit(f"e2e: {os.environ['AIDEATOR']} is missing; build it: make build")
     if os.environ.get("E2E_IMAGES") != "prebuilt":
         subprocess.run([str(stage.ROOT / "scripts" / "build-images")], check=True)
+        load_images()
+
+
+def load_images():
+    """From the engine of this machine into the nodes of a cluster that is containers of it."""
+    context = subprocess.run(["kubectl", "config", "current-context"], capture_output=True, text=True).stdout.strip()
+    tool, _, cluster = context.partition("-")
+    load = {"kind": ["kind", "load", "docker-image", "--name"], "k3d": ["k3d", "image", "import", "--cluster"]}.get(tool)
+    if not load or os.environ.get("PUSH") or os.environ.get("IMAGE_BUILDER"):
+        return
+    registry = os.environ.get("REGISTRY", "").rstrip("/")
+    version = re.search(r'^appVersion: "?([^"\n]+)', (Path(stage.CHART) / "Chart.yaml").read_text(), re.M)[1]
+    tag = os.environ.get("TAG") or version
+    images = [f"{registry and registry + '/'}aideator/{name}:{tag}" for name in IMAGES]
+    subprocess.run([*load, cluster, *images], check=True)
 
 
 def main():

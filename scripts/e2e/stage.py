@@ -23,7 +23,7 @@ MIB = 1024 * 1024
 
 # Small enough for a cluster of one small node, and to reach every limit soon.
 VALUES = {
-    "image": {"registry": os.environ.get("REGISTRY", ""), "tag": os.environ.get("TAG", "")},
+    "image": {"registry": os.environ.get("E2E_REGISTRY", os.environ.get("REGISTRY", "")), "tag": os.environ.get("TAG", "")},
     "startAllowanceSeconds": 60,
     "nats": {"persistence": {"retain": False, "size": "8Gi"}},
     "watcher": {"persistence": {"size": "4Gi"}},
