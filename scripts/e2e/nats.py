@@ -134,6 +134,10 @@ class Nats:
 
     def request(self, subject, payload, inbox, headers=None):
         """The answer's payload; `No` with the server's words when it is refused, also by JetStream."""
+        return self.exchange(subject, payload, inbox, headers)[1]
+
+    def exchange(self, subject, payload, inbox, headers=None):
+        """The answer's headers and payload."""
         reply = f"{inbox}.{os.urandom(4).hex()}"
         self.subscribe(reply)
         payload = payload.encode()
@@ -144,12 +148,15 @@ class Nats:
             self.send(f"PUB {subject} {reply} {len(payload)}\r\n", payload + b"\r\n")
         kind = self.until(lambda line: line in ("MSG", "HMSG"))
         words, body = self.message
+        answered = {}
         if kind == "HMSG":
             head, body = body[:int(words[-2])].decode(), body[int(words[-2]):]
-            status = head.split("\r\n")[0].removeprefix("NATS/1.0").strip()
+            status, *lines = head.split("\r\n")
+            status = status.removeprefix("NATS/1.0").strip()
             if status:
                 raise No(f"status {status}")
+            answered = {name: value.strip() for name, _, value in (line.partition(":") for line in lines) if name}
         answer = body.decode()
         if '"error":{' in answer.replace(" ", ""):
             raise No(answer)
-        return answer
+        return answered, answer

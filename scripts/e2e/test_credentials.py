@@ -27,6 +27,44 @@ def refusal(nats, subject, payload, inbox, headers=None):
     raise AssertionError(f"{subject} was allowed: {answer[:300]}")
 
 
+class Agent:
+    """Whoever stole an agent's credential: speaks as its attempt, from its own connection."""
+
+    def __init__(self, s, run):
+        self.s, self.run = s, run
+        self.credential = credential(s, run)
+        head, record = self.ask("exchange", f"$JS.API.DIRECT.GET.AIDEATOR_RUNS.aideator.runs.{run}.0.attempt", "")
+        self.attempt, self.fence = json.loads(record)["attempt"], head["Nats-Sequence"]
+
+    def say(self, word):
+        """Puts a word on `.out` as the agent does: behind the fence of its attempt, after all that was said."""
+        event = {"v": 1, "run": self.run, "variation": 0, "attempt": self.attempt, "n": 10**6, "ts": 0, "type": word}
+        fence = {"Nats-Expected-Last-Subject-Sequence": self.fence,
+                 "Nats-Expected-Last-Subject-Sequence-Subject": f"aideator.runs.{self.run}.0.attempt"}
+        return self.ask("request", f"aideator.runs.{self.run}.0.out", json.dumps(event), fence)
+
+    def is_refused(self, word):
+        """By JetStream, because `.attempt` is not what it was: the server's words."""
+        try:
+            answer = self.say(word)
+        except No as no:
+            same(json.loads(str(no))["error"]["err_code"], 10071, f"{no}")
+            return str(no)
+        raise AssertionError(f"an attempt that is over was let to write: {answer}")
+
+    def ask(self, how, subject, payload, headers=None):
+        nats = Nats(self.s.nats.any(), self.credential)
+        try:
+            return getattr(nats, how)(subject, payload, f"_INBOX_{self.run}_0", headers)
+        finally:
+            nats.close()
+
+
+def words(s, run):
+    """The types of all events in the log of a run."""
+    return [line.get("type") for line in s.api.log(run)]
+
+
 def end(text):
     return [line for line in text.splitlines() if line.strip()]
 
@@ -69,17 +107,24 @@ def an_agents_credential_is_refused_wherever_it_does_not_belong(s):
             raise AssertionError(f"it may listen to {subject}")
         except No as no:
             assert "permissions violation" in str(no).lower(), f"{subject}: {no}"
-    # Its own output, in the name of an attempt that is over: the fence.
+    nats.close()
+    for one in (run, other):
+        s.api.json("POST", f"/api/v1/runs/{one}/cancel", {})
+    assert not [line for line in s.api.log(other) if line.get("type") == "finish" and line.get("ts") == 0]
+    return f"{len(tries)} subjects refused"
+
+
+@test
+def a_cancelled_agent_that_goes_on_is_refused_by_the_server(s):
+    run = s.command("quiet", "echo begin; sleep 300")
+    s.api.become(run, "running", 90)
+    agent = Agent(s, run)
+    assert "seq" in agent.say("e2e-before"), "with this credential and this fence its words are taken"
     s.api.json("POST", f"/api/v1/runs/{run}/variations/0/cancel", {})
     s.api.become(run, "cancelled", 30)
-    fence = {"Nats-Expected-Last-Subject-Sequence": "1",
-             "Nats-Expected-Last-Subject-Sequence-Subject": f"aideator.runs.{run}.0.attempt"}
-    said = refusal(nats, f"aideator.runs.{run}.0.out", event, inbox, fence)
-    assert "10071" in said or "wrong last sequence" in said, said
-    nats.close()
-    s.api.json("POST", f"/api/v1/runs/{other}/cancel", {})
-    assert not [line for line in s.api.log(other) if line.get("type") == "finish" and line.get("ts") == 0]
-    return f"{len(tries)} subjects refused; after the end: {said[:80]}"
+    said = agent.is_refused("e2e-after")
+    same([word for word in words(s, run) if str(word).startswith("e2e-")], ["e2e-before"], "what is stored of it")
+    return said[:120]
 
 
 @test
@@ -89,16 +134,22 @@ def a_superseded_agent_that_goes_on_is_refused_by_the_server(s):
     run = s.submit("zombie", model=model)
     viewer = s.viewer(run)
     pod = s.running_pod(run)
+    zombie = Agent(s, run)
     s.kube.delete("pods", pod, grace=0)
     s.api.become(run, "failed", 30)
     viewer.end(30)
     assert s.scripted(model).startswith(viewer.text(0, 1)), "what the first attempt said"
     s.api.json("POST", f"/api/v1/runs/{run}/variations/0/retry", {})
     s.api.become(run, "running", 60, attempt=2)
+    second = Agent(s, run)
+    assert (zombie.attempt, second.attempt) == (1, 2) and zombie.fence != second.fence, "each attempt has a fence of its own"
+    refused = zombie.is_refused("e2e-zombie")
     viewer = s.viewer(run).end(90)
     same(viewer.text(0, 2), s.scripted(model), "the second attempt")
     said = [(line["attempt"], line["n"]) for line in s.api.log(run) if "n" in line]
     same(said, sorted(said), "nothing of the first attempt comes after the second began")
+    assert "e2e-zombie" not in words(s, run), "the first attempt's late word is stored"
+    return refused[:120]
 
 
 @test
