@@ -1,5 +1,6 @@
 """Many runs while everything is killed at random."""
 
+import http.client
 import os
 import random
 import threading
@@ -20,33 +21,51 @@ def model(run, variation):
     return f"scripted/lorem?chunks=120&rate=12&seed={run * VARIATIONS + variation + 1}"
 
 
+# What is killed, and how often of each other.
+KINDS = {"edge": 3, "submitter": 2, "watcher": 2, "nats": 1, "agent": 4}
+
+
 class Killer:
-    """Kills a random pod every few seconds: services soon or at once, agents too, and remembers whose."""
+    """Kills a pod every few seconds, soon or at once: one of each kind, then at random. It remembers whose agents."""
 
     def __init__(self, s, runs, seed):
         self.s, self.runs = s, runs
         self.random = random.Random(seed)
         self.counts, self.agents, self.over = {}, set(), threading.Event()
+        self.fault = None
         self.thread = threading.Thread(target=self.run, daemon=True)
 
     def run(self):
         while not self.over.wait(self.random.uniform(1, 3)):
-            kind = self.random.choices(["edge", "submitter", "watcher", "nats", "agent"], [3, 2, 2, 1, 4])[0]
+            missing = [kind for kind in KINDS if kind not in self.counts]
             try:
-                pods = [pod for pod in self.s.kube.list("pods", component=kind)
-                        if pod["status"].get("phase") in ("Running", "Pending") and "deletionTimestamp" not in pod["metadata"]]
-                if not pods:
-                    continue
-                pod = self.random.choice(pods)["metadata"]
-                if kind == "agent":
-                    labels = pod["labels"]
-                    if labels["aideator.dev/run"] not in self.runs:
-                        continue
-                    self.agents.add((labels["aideator.dev/run"], int(labels["aideator.dev/variation"])))
-                self.s.kube.delete("pods", pod["name"], grace=self.random.choice([0, 1, None]))
-                self.counts[kind] = self.counts.get(kind, 0) + 1
-            except (OSError, Refused):
-                continue
+                self.kill(self.random.choice(missing) if missing else self.random.choices(*zip(*KINDS.items()))[0])
+            except (OSError, http.client.HTTPException, Refused):
+                continue  # The API server may be busy; the next one may go better.
+            except Exception as fault:  # noqa: BLE001
+                self.fault = fault
+                return
+
+    def kill(self, kind):
+        pods = [pod for pod in self.s.kube.list("pods", component=kind)
+                if pod["status"].get("phase") in ("Running", "Pending") and "deletionTimestamp" not in pod["metadata"]
+                and (kind != "agent" or pod["metadata"]["labels"]["aideator.dev/run"] in self.runs)]
+        if not pods:
+            return
+        pod = self.random.choice(pods)["metadata"]
+        if kind == "agent":
+            self.agents.add((pod["labels"]["aideator.dev/run"], int(pod["labels"]["aideator.dev/variation"])))
+        if self.s.kube.delete("pods", pod["name"], grace=self.random.choice([0, 1, None])):
+            self.counts[kind] = self.counts.get(kind, 0) + 1
+
+    def end(self):
+        self.over.set()
+        self.thread.join(90)
+
+    def has_done_its_work(self):
+        if self.fault:
+            raise self.fault
+        assert not self.thread.is_alive() and self.counts.keys() == KINDS.keys(), f"killed: {self.counts}"
 
 
 @test
@@ -75,8 +94,8 @@ def through_random_kills_of_everything_surviving_texts_are_whole_and_killed_ones
         within(480, lambda: f"all runs to end (seed {seed}, {len(views)} did)\n{s.pods()}", all_over, 2)
         took = time.monotonic() - began
     finally:
-        killer.over.set()
-        killer.thread.join(30)
+        killer.end()
+    killer.has_done_its_work()
     s.settled()
     counts = {}
     for at, name in enumerate(names):
