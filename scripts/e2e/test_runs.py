@@ -1,5 +1,6 @@
 """A run's whole life, started in each of the three ways."""
 
+import base64
 import json
 import time
 
@@ -98,6 +99,10 @@ def a_prompt_of_dollars_quotes_yaml_and_32_KiB_arrives_byte_for_byte_and_is_in_n
     same(json.loads(stored)["spec"]["prompt"], prompt, "the prompt in .attempt")
     objects = s.kubectl("-n", s.namespace, "get", "jobs,pods,secrets,configmaps,events", "-o", "json")
     assert run in objects, "the run's own objects are among them"
+    secrets = [it for it in json.loads(objects)["items"] if it["kind"] == "Secret"]
+    held = [base64.b64decode(data).decode(errors="replace") for it in secrets for data in it.get("data", {}).values()]
+    assert any(s.key in text for text in held), "what Secrets hold is looked through, too"
+    objects += "\n".join(held)
     for word in (marker, "$(OPENAI_API_KEY)", "kind: Pod"):
         assert word not in objects, f"{word!r} is in an object of Kubernetes"
     log = json.dumps(s.api.log(run))
