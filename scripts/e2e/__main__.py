@@ -40,12 +40,15 @@ from waiting import within  # noqa: E402
 
 # In this order: those that stand alone, those that wait side by side, those that break things.
 import test_runs  # noqa: E402, F401, I001
+import test_network  # noqa: E402, F401
 import test_repository  # noqa: E402, F401
 import test_credentials  # noqa: E402, F401
 import test_chart  # noqa: E402, F401
 import test_causes  # noqa: E402, F401
 import test_edges  # noqa: E402, F401
 import test_chaos  # noqa: E402, F401
+import test_keys  # noqa: E402, F401
+import test_replicas  # noqa: E402, F401
 
 IMAGES = ("edge", "submitter", "watcher", "agent", "nats")
 OURS = ("jobs", "pods", "secrets", "persistentvolumeclaims", "configmaps", "services", "deployments", "statefulsets",
@@ -103,8 +106,7 @@ def chosen():
     return [t for t in TESTS if not t.long or os.environ.get("E2E_LONG")]
 
 
-def run_tests(s, results):
-    tests = chosen()
+def run_tests(s, results, tests):
     while tests:
         test = tests.pop(0)
         if not test.parallel:
@@ -193,9 +195,11 @@ def main():
     began, results, s = time.monotonic(), Results(), Stage()
     try:
         s.install()
-        run_tests(s, results)
+        tests = chosen()
+        run_tests(s, results, [test for test in tests if not test.last])
         for name, check in s.to_check:
             results.run(s, name, lambda s, check=check: check())
+        run_tests(s, results, [test for test in tests if test.last])
         if results.failed:
             tell(s)
         if not os.environ.get("KEEP"):

@@ -44,10 +44,11 @@ VALUES = {
 
 
 class Stage:
-    def __init__(self):
-        self.namespace = os.environ.get("E2E_NAMESPACE", "aideator-e2e")
+    def __init__(self, namespace=None):
+        self.namespace = namespace or os.environ.get("E2E_NAMESPACE", "aideator-e2e")
         self.program = os.environ["AIDEATOR"]
         self.folder = Path(tempfile.mkdtemp(prefix="aideator-e2e-"))
+        self.keys = str(self.folder / "keys.yaml")
         self.kube = Kube(self.namespace)
         self.key = "sk-e2e-" + secrets.token_hex(24)
         self.secret = secrets.token_hex(32)
@@ -59,29 +60,35 @@ class Stage:
 
     # Installing.
 
-    def install(self):
+    def install(self, **values):
+        """Installs VALUES, with these on top."""
         self.clean_up_before()
         ns = self.namespace
         kubectl("create", "namespace", ns)
         kubectl("label", "namespace", ns, f"{MARK}=true", "pod-security.kubernetes.io/enforce=restricted")
         kubectl("-n", ns, "create", "secret", "generic", "openai-secret", f"--from-literal=api-key={self.key}")
         kubectl("-n", ns, "create", "secret", "generic", "aideator-secret", f"--from-literal=secret-key={self.secret}")
-        (self.folder / "keys.yaml").write_text(self.aideator("nats", "bootstrap", "--keys", str(self.folder / "keys")))
-        (self.folder / "values.json").write_text(json.dumps(VALUES))
+        self.write_keys()
+        files = self.values("values", VALUES) + self.values("more", values)
         self.installing = time.monotonic()
-        run(["helm", "install", RELEASE, CHART, "-n", ns, *self.values()])
+        run(["helm", "install", RELEASE, CHART, "-n", ns, *files, "-f", self.keys])
         self.token = self.aideator("token", "new", "--name", "e2e", "--scope", "admin", "--expires", "1d").strip()
         self.edges, self.nats = Door(self.kube, "edge", 7780), Door(self.kube, "nats", 4222)
         self.api = Api(self.edges, self.token)
 
-    def values(self):
-        return ["-f", str(self.folder / "keys.yaml"), "-f", str(self.folder / "values.json")]
+    def write_keys(self):
+        """What helm is given of the keys as they are now."""
+        Path(self.keys).write_text(self.aideator("nats", "bootstrap", "--keys", str(self.folder / "keys")))
+
+    def values(self, name, values):
+        path = self.folder / f"{name}.json"
+        path.write_text(json.dumps(values))
+        return ["-f", str(path)]
 
     def upgrade(self, **values):
-        """The same release with these values on top (top-level ones are merged by helm)."""
-        path = self.folder / "more.json"
-        path.write_text(json.dumps(values))
-        run(["helm", "upgrade", RELEASE, CHART, "-n", self.namespace, *self.values(), "-f", str(path)])
+        """The same release with the keys as they are now and these values on top of those it has."""
+        run(["helm", "upgrade", RELEASE, CHART, "-n", self.namespace, "--reset-then-reuse-values", "-f", self.keys,
+             *self.values("more", values)])
         self.settled()
 
     def with_repositories(self):
