@@ -172,7 +172,11 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
         }
         connect = connect.credentials(credentials);
     }
-    let bus = Bus::connect(connect).await.map_err(Error::Bus)?;
+    let mut shutdown = std::pin::pin!(terminated()?);
+    let bus = tokio::select! {
+        bus = Bus::connect(connect) => bus.map_err(Error::Bus)?,
+        () = &mut shutdown => return Err(Error::Terminated),
+    };
     let deps = Deps {
         bus: bus.clone(),
         name: AttemptName {
@@ -182,7 +186,7 @@ async fn brain(args: BrainArgs, hands_arguments: &[&str]) -> Result<(), Error> {
         },
         tools,
     };
-    let done = brain::run(deps, terminated()?).await;
+    let done = brain::run(deps, shutdown).await;
     bus.close().await;
     done
 }

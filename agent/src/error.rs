@@ -27,7 +27,7 @@ pub enum Error {
     /// The workspace, a signal handler or a socket can't be set up.
     #[error("preparing to work")]
     Setup(#[source] std::io::Error),
-    /// It was told to end from outside. What it did then was stored, its last word included.
+    /// It was told to end from outside. What it had done is stored, with a last word if it had begun.
     #[error("told to end from outside")]
     Terminated,
     /// What the agent says can't be printed.

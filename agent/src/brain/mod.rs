@@ -67,7 +67,7 @@ pub async fn run(deps: Deps, shutdown: impl Future<Output = ()>) -> Result<(), E
         .map_err(Error::Bus)?;
     let (opened, voice) = tokio::select! {
         claimed = timeout(START_ALLOWANCE, claim(&deps)) => claimed.map_err(|_| Error::NotOpened)??,
-        () = &mut shutdown => return Err(Error::NotOpened),
+        () = &mut shutdown => return Err(Error::Terminated),
     };
     let deadline = started + Duration::from_secs(opened.spec.deadline_s);
     let mut work = Work::new(&deps.tools, opened.spec, voice);

@@ -72,10 +72,12 @@ async fn a_command_is_ended_at_once_though_nats_is_away_and_that_is_told_later()
     let cancel = async {
         world.until_said(&name, "\n").await;
         let command = text(&world.out(&name).await);
+        let reconnected = world.reconnected();
         server.kill().await;
         stop.send(()).unwrap();
         until_gone(&command).await;
         server.restart().await;
+        reconnected.await;
     };
     let (done, ()) = tokio::join!(world.run(&name, async { stopped.await.unwrap() }), cancel);
     assert!(matches!(done, Err(Error::Terminated)), "{done:?}");
@@ -155,8 +157,10 @@ async fn a_restart_of_the_server_loses_and_doubles_nothing() {
     let name = world.open(spec("r.0.1", model)).await;
     let restart = async {
         world.until_said(&name, "\n").await;
+        let reconnected = world.reconnected();
         server.kill().await;
         server.restart().await;
+        reconnected.await;
     };
     let (done, ()) = tokio::join!(world.run(&name, pending()), restart);
     done.unwrap();

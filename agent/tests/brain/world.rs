@@ -169,6 +169,13 @@ impl World {
             .unwrap();
     }
 
+    /// Ends once this client has connected again after the call.
+    pub(crate) fn reconnected(&self) -> impl Future<Output = ()> + use<> {
+        let mut reconnects = self.bus.reconnects();
+        reconnects.mark_unchanged();
+        async move { soon(reconnects.changed()).await.unwrap() }
+    }
+
     /// What is stored on `.out`, checked to count from 0 without a gap.
     pub(crate) async fn out(&self, name: &AttemptName) -> Vec<Event> {
         let subject = Subject::out(&name.run, name.variation);
