@@ -139,4 +139,7 @@ pub struct ClusterConfig {
         default_value = "/etc/aideator/agent-job.yaml"
     )]
     pub job_template: PathBuf,
+    /// The ConfigMap that owns every agent's Job, so that all end when the installation is removed
+    #[arg(long, env = "AIDEATOR_JOB_OWNER")]
+    pub job_owner: Option<String>,
 }

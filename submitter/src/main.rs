@@ -28,6 +28,8 @@ struct Cli {
     config: ClusterConfig,
 }
 
+/// How long Kubernetes may take to answer: one call that hangs must not hold up the others.
+const ANSWER: Duration = Duration::from_secs(10);
 /// How long NATS may take to be there at the start.
 const NATS: Duration = Duration::from_secs(10 * 60);
 
@@ -40,7 +42,9 @@ async fn main() -> anyhow::Result<()> {
         .with_env_filter(filter)
         .init();
     let mut terminate = signal(SignalKind::terminate())?;
-    let client = kube::Client::try_default().await?;
+    let mut kubernetes = kube::Config::infer().await?;
+    kubernetes.read_timeout = Some(ANSWER);
+    let client = kube::Client::try_from(kubernetes)?;
     let connect = Connect::new(&cli.nats, "aideator submitter")
         .credentials(Credentials::load(&cli.creds)?)
         .wait(NATS);

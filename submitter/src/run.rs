@@ -20,7 +20,7 @@ use crate::decide::schedule::Limits;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatcher, Pad};
 use crate::error::{Error, doing};
-use crate::launcher::cluster::{Site, Sweep, Template};
+use crate::launcher::cluster::{Site, Sweep, Template, installation};
 use crate::launcher::{ClusterLauncher, Launcher};
 use crate::ledger::{Ledger, parse};
 use crate::pause::Pause;
@@ -65,7 +65,12 @@ pub async fn run_in_cluster(
 ) -> Result<(), Error> {
     let settings = config.rules.settings()?;
     let keys = &config.rules.agent_keys;
+    let owner = match &config.job_owner {
+        Some(name) => Some(installation(client.clone(), &config.namespace, name).await?),
+        None => None,
+    };
     let site = Site {
+        owner,
         namespace: config.namespace,
         instance: config.instance,
         start_allowance: settings.start_allowance,

@@ -7,6 +7,7 @@ use aideator_contract::Subject;
 use aideator_contract::control::Control;
 use aideator_contract::local::AttemptName;
 use bytes::Bytes;
+use futures::future::join_all;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
@@ -41,9 +42,8 @@ pub(crate) async fn stop_what_is_cancelled(
         };
         let cancelling = board.cancelling();
         // What is new is told at once, the others when the second is over.
-        for one in cancelling.iter().filter(|one| all || !told.contains(one)) {
-            press(&bus, launcher, one).await;
-        }
+        let due = cancelling.iter().filter(|one| all || !told.contains(one));
+        join_all(due.map(|one| press(&bus, launcher, one))).await;
         told = cancelling;
     }
 }

@@ -148,10 +148,11 @@ fn over(
     let limits = times.limits;
     let absent = matches!(
         seen.observation,
-        Observation::NotStarted | Observation::Absent | Observation::Waiting { .. }
+        Observation::NotStarted | Observation::Absent
     );
+    let waiting = matches!(seen.observation, Observation::Waiting { .. });
     if cancelling {
-        let patience = if absent {
+        let patience = if absent || waiting {
             Duration::ZERO
         } else {
             limits.deadline_grace
@@ -161,14 +162,8 @@ fn over(
             .then_some(Cause::Cancelled);
     }
     // What has spoken did begin: its Job is about to say how it ended.
-    if let Observation::Waiting { reason, since } = &seen.observation
-        && seen.report.is_none()
-    {
-        let late = since.is_some_and(|since| times.passed(since, &[limits.start_allowance]));
-        return late.then(|| never_began(reason.as_ref(), limits));
-    }
-    if absent && times.passed(times.opened, &[limits.start_allowance]) {
-        return Some(Cause::StartTimeout);
+    if (absent || waiting) && seen.report.is_none() {
+        return late(seen, now, times);
     }
     let deadline = Duration::from_secs(spec.deadline_s);
     // The agent's own deadline begins at its own start, which is not later than either of these.
@@ -180,6 +175,27 @@ fn over(
     times
         .passed(since, &[allowance, deadline, limits.deadline_grace])
         .then_some(Cause::Deadline)
+}
+
+/// Why an attempt that has not begun is given up, if its time is over. Being held by a quota or a
+/// queue costs none of it.
+fn late(seen: &VariationView, now: &VariationSummary, times: &Times<'_>) -> Option<Cause> {
+    let told = now.reason.as_ref();
+    if told.is_some_and(|told| told.code == Code::Quota) {
+        return None;
+    }
+    let limits = times.limits;
+    let (kept_by, since) = match &seen.observation {
+        Observation::Waiting { reason, since } => (reason.as_ref(), (*since)?.max(now.since)),
+        // Why Kubernetes refuses the Job is told by the submitter.
+        _ => (
+            told.filter(|told| told.code == Code::Kubernetes),
+            times.opened,
+        ),
+    };
+    times
+        .passed(since, &[limits.start_allowance])
+        .then(|| never_began(kept_by, limits))
 }
 
 /// Why a pod that could not begin in time is given up.

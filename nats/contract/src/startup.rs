@@ -51,6 +51,19 @@ impl Startup {
         }
     }
 
+    /// The steps whose time is known, in their order.
+    pub fn steps(self) -> impl Iterator<Item = (&'static str, Timestamp)> {
+        let all = [
+            ("admitted", self.admitted),
+            ("scheduled", self.scheduled),
+            ("pulled", self.pulled),
+            ("ready", self.ready),
+            ("cloned", self.cloned),
+            ("first token", self.first_token),
+        ];
+        all.into_iter().filter_map(|(step, at)| Some((step, at?)))
+    }
+
     /// Takes note of what an agent reports at `at`; the first time counts.
     pub fn reported(&mut self, report: &Report, at: Timestamp) {
         let step = match report {

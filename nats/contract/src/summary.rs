@@ -63,7 +63,7 @@ pub struct VariationSummary {
     /// Why it waits or how it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// When it came into this state.
+    /// When it came into this state, or was let go on in it by a quota or a queue.
     pub since: Timestamp,
     /// Its place in the queue: the sequence of the request that queued it. Lower goes first.
     pub queued: u64,

@@ -19,16 +19,18 @@ use aideator_contract::local::AttemptName;
 use aideator_contract::{Reason, cluster};
 use futures::future::join_all;
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::{Pod, Secret};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams};
-use kube::{Client, ResourceExt as _};
+use kube::{Client, Resource as _, ResourceExt as _};
 use serde_json::json;
 
-use self::build::{Objects, build, owner};
+use self::build::{Objects, build};
 use self::refusal::refusal;
 pub(crate) use self::sweep::Sweep;
 pub(crate) use self::template::Template;
 use super::{LaunchError, Launcher, Order, Pressure};
+use crate::error::Error;
 
 /// Who writes, for server-side apply.
 const MANAGER: &str = "aideator-submitter";
@@ -42,6 +44,8 @@ pub struct Site {
     pub instance: String,
     /// How long an attempt has to begin.
     pub start_allowance: Duration,
+    /// What every Job ends with.
+    pub owner: Option<OwnerReference>,
 }
 
 /// Makes Jobs.
@@ -95,7 +99,7 @@ impl ClusterLauncher {
 
     /// Makes the Secret end with its Job.
     async fn own(&self, name: &str, job: &Job) -> Result<(), kube::Error> {
-        let owned = json!({"metadata": {"ownerReferences": [owner(job)]}});
+        let owned = json!({"metadata": {"ownerReferences": [job.owner_ref(&())]}});
         let params = PatchParams::default();
         self.secrets
             .patch_metadata(name, &params, &Patch::Merge(owned))
@@ -143,6 +147,27 @@ impl Launcher for ClusterLauncher {
             tracing::warn!(attempt = %name, %error, "an attempt could not be stopped");
         }
     }
+}
+
+/// A ConfigMap of the installation, as the owner of Jobs: Kubernetes deletes them once it is gone.
+///
+/// # Errors
+/// [`Error::Config`] if it can't be read, in words.
+pub(crate) async fn installation(
+    client: Client,
+    namespace: &str,
+    name: &str,
+) -> Result<OwnerReference, Error> {
+    let unread = |why: String| {
+        let what = format!("the ConfigMap {name}, which is to own the Jobs of agents");
+        Error::Config(format!("{what}, can't be read: {why}"))
+    };
+    let config_maps: Api<ConfigMap> = Api::namespaced(client, namespace);
+    let there = config_maps.get(name).await;
+    let there = there.map_err(|error| unread(error.to_string()))?;
+    there
+        .owner_ref(&())
+        .ok_or_else(|| unread("it has no uid".to_owned()))
 }
 
 /// What is not there needs no deleting.

@@ -391,6 +391,49 @@ fn the_start_allowance_runs_from_the_admission_of_the_pod() {
 }
 
 #[test]
+fn a_job_that_kubernetes_does_not_take_waits_for_a_quota_and_ends_with_another_reason() {
+    let held = |code| {
+        let mut view = view(State::Queued).seen(Observation::Absent);
+        view.state.summary.variations[0].reason = Some(Reason::new(code, "it says so"));
+        view
+    };
+    assert_eq!(held(Code::Quota).at_second(86_400).next(), None);
+    assert_eq!(held(Code::Kubernetes).at_second(300).next(), None);
+    let Some(Cause::Failed { reason }) = held(Code::Kubernetes).at_second(301).closes() else {
+        panic!("it is given up");
+    };
+    assert_eq!(reason.code, Code::Kubernetes);
+    assert!(reason.message.ends_with("it says so"), "{reason}");
+}
+
+#[test]
+fn what_a_queue_lets_go_has_the_whole_allowance() {
+    let mut let_go = view(State::Scheduling)
+        .seen(waiting(None, Some(0)))
+        .at_second(1000);
+    let_go.state.summary.variations[0].reason = Some(quota());
+    let told = let_go.moves().unwrap();
+    assert_eq!(told.since, at(1000 * SECOND));
+    let_go.state.summary.variations[0] = told;
+    let at_second = |second| let_go.clone().at_second(second);
+    assert_eq!(at_second(1300).next(), None);
+    assert_eq!(at_second(1301).closes(), Some(Cause::StartTimeout));
+}
+
+#[test]
+fn what_has_spoken_did_begin_whatever_its_job_shows() {
+    let spoken = view(State::Running).report(Report::FirstToken { ttft_ms: 1 });
+    let spoken = spoken.seen(waiting(None, Some(0)));
+    let mut long = spoken.at_second(301);
+    if let Some((_, record)) = &mut long.variations[0].record
+        && let AttemptEvent::Opened { spec } = &mut record.event
+    {
+        spec.deadline_s = 3600;
+    }
+    assert_eq!(long.next(), None);
+}
+
+#[test]
 fn a_job_that_is_gone_ends_what_was_launched_and_nothing_else() {
     let absent = |state| view(state).seen(Observation::Absent);
     assert_eq!(absent(State::Queued).next(), None);

@@ -34,6 +34,10 @@ use super::{Observation, Observer};
 
 /// How long an agent whose attempt is closed may take to end by itself.
 const ENDING: Duration = Duration::from_secs(20);
+/// How long the API server may take to answer; who waits for it holds up nothing else for longer.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Seconds after which a watch is begun anew, and a few more until a line that is dead counts as that.
+const WATCH_S: u32 = 20;
 /// How long the first copies are waited for before old attempts are looked for among them.
 const FIRST_COPIES: Duration = Duration::from_secs(30);
 /// Warnings of the Job controller and of nodes that say why a pod can't begin.
@@ -72,8 +76,9 @@ impl Cluster {
         namespace: &str,
         instance: &str,
     ) -> (Self, impl Future<Output = ()> + Send + use<>) {
-        let ours = watcher::Config::default().labels(&selector(instance));
-        let warnings = watcher::Config::default().fields("type=Warning");
+        let watch = watcher::Config::default().timeout(WATCH_S);
+        let ours = watch.clone().labels(&selector(instance));
+        let warnings = watch.fields("type=Warning");
         let (jobs, watching_jobs) = copy(Api::namespaced(client.clone(), namespace), ours.clone());
         let (pods, watching_pods) = copy(Api::namespaced(client.clone(), namespace), ours);
         let events = Api::namespaced(client.clone(), namespace);
@@ -232,10 +237,15 @@ impl Copies {
 
     /// Asks the API server for a Job of which no copy is here.
     async fn ask(&self, name: &AttemptName) -> Observation {
-        match self.api.get_opt(&object_name(name)).await {
-            Ok(job) => judge(job.as_ref(), None, None, now()),
-            Err(error) => {
+        let job = object_name(name);
+        match timeout(ANSWER, self.api.get_opt(&job)).await {
+            Ok(Ok(job)) => judge(job.as_ref(), None, None, now()),
+            Ok(Err(error)) => {
                 tracing::warn!(%name, %error, "Kubernetes can't be asked for a Job");
+                Observation::Unknown
+            }
+            Err(_) => {
+                tracing::warn!(%name, "Kubernetes does not answer");
                 Observation::Unknown
             }
         }
@@ -254,18 +264,19 @@ impl Copies {
         if !self.has_had_its_time(attempt) {
             return false;
         }
-        match self
-            .api
-            .delete(&job.name_any(), &DeleteParams::background())
-            .await
-        {
-            Ok(_) => {
+        let (name, params) = (job.name_any(), DeleteParams::background());
+        match timeout(ANSWER, self.api.delete(&name, &params)).await {
+            Ok(Ok(_)) => {
                 tracing::info!(%attempt, "the Job of a closed attempt is deleted");
                 true
             }
-            Err(kube::Error::Api(status)) if status.is_not_found() => true,
-            Err(error) => {
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => true,
+            Ok(Err(error)) => {
                 tracing::warn!(%attempt, %error, "the Job of a closed attempt can't be deleted yet");
+                false
+            }
+            Err(_) => {
+                tracing::warn!(%attempt, "Kubernetes does not answer");
                 false
             }
         }

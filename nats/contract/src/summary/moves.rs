@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{Pick, Status, Summary, VariationSummary};
 use crate::ids::{Attempt, Variation};
 use crate::limits;
-use crate::reason::Reason;
+use crate::reason::{Code, Reason};
 use crate::spec::RunSpec;
 use crate::startup::Startup;
 use crate::state::State;
@@ -139,9 +139,11 @@ impl Summary {
         if !from.may_become(m.to) && !waits_for_another_reason {
             return Err(Unmoved::NotAllowed { from, to: m.to });
         }
+        let held = |reason: &Option<Reason>| reason.as_ref().is_some_and(|r| r.code == Code::Quota);
+        let released = held(&now.reason) && !held(&m.reason);
         let mut next = self.clone();
         let v = &mut next.variations[m.variation.index()];
-        if from != m.to {
+        if from != m.to || released {
             v.since = m.at;
         }
         if m.to == State::Running {

@@ -11,7 +11,7 @@ use aideator_contract::cluster::{
 use k8s_openapi::ByteString;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Container, EnvVar, Secret};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::ResourceExt as _;
 
 use super::super::{Order, credential_life, longest_life};
@@ -63,6 +63,7 @@ fn job(template: &Template, site: &Site, order: &Order) -> Job {
     job.metadata.name = Some(name.clone());
     job.metadata.namespace = Some(site.namespace.clone());
     job.labels_mut().extend(ours.clone());
+    job.owner_references_mut().extend(site.owner.clone());
     let about_pod = spec.template.metadata.get_or_insert_default();
     about_pod.labels.get_or_insert_default().extend(ours);
     // On the pod, not on the Job: what waits for a quota or in a queue is not running out of time.
@@ -93,15 +94,4 @@ fn tell(container: &mut Container, name: &str, value: &impl ToString) {
         value: Some(value.to_string()),
         value_from: None,
     });
-}
-
-/// The reference that makes something end with `job`.
-pub(super) fn owner(job: &Job) -> OwnerReference {
-    OwnerReference {
-        api_version: "batch/v1".to_owned(),
-        kind: "Job".to_owned(),
-        name: job.name_any(),
-        uid: job.uid().unwrap_or_default(),
-        ..OwnerReference::default()
-    }
 }

@@ -115,11 +115,15 @@ impl Sweep {
                 continue;
             };
             let job = jobs.get(&name).copied();
-            match (care(secret, job, now()), job) {
-                (Care::Own, Some(job)) => self.launcher.own(&name, job).await?,
-                (Care::Renew { lifetime }, _) => self.renew(&name, &attempt, lifetime).await?,
-                (Care::DeleteIfClosed, _) => self.delete_if_closed(&name, &attempt).await?,
-                (Care::Leave | Care::Own, _) => {}
+            let cared = match (care(secret, job, now()), job) {
+                (Care::Own, Some(job)) => self.launcher.own(&name, job).await,
+                (Care::Renew { lifetime }, _) => self.renew(&name, &attempt, lifetime).await,
+                (Care::DeleteIfClosed, _) => self.delete_if_closed(&name, &attempt).await,
+                (Care::Leave | Care::Own, _) => Ok(()),
+            };
+            // It is tried again in the next round, and keeps no other back.
+            if let Err(error) = gone(cared) {
+                tracing::warn!(%attempt, %error, "a credential can't be looked after now");
             }
         }
         Ok(())

@@ -26,6 +26,13 @@ fn site() -> Site {
         namespace: "ideas".into(),
         instance: "aideator".into(),
         start_allowance: Duration::from_secs(300),
+        owner: Some(OwnerReference {
+            api_version: "v1".into(),
+            kind: "ConfigMap".into(),
+            name: "aideator-agent-job".into(),
+            uid: "its-uid".into(),
+            ..OwnerReference::default()
+        }),
     }
 }
 

@@ -11,8 +11,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use super::pod;
 use crate::observe::Observation;
 
-/// What is seen of an attempt whose Job, newest pod and newest complaint of the Job controller
-/// (that it can't create the pod) are these. With neither Job nor pod: nothing of it is there.
+/// What is seen of an attempt whose Job, newest pod and newest complaint (of the Job controller,
+/// that it can't create the pod; of the node, that it can't prepare it) are these. With neither Job
+/// nor pod: nothing of it is there.
 pub(super) fn judge(
     job: Option<&Job>,
     pod: Option<&Pod>,
@@ -20,7 +21,13 @@ pub(super) fn judge(
     now: Timestamp,
 ) -> Observation {
     match (pod, job) {
-        (Some(pod), _) => pod::judge(pod, complaint, now),
+        (Some(pod), Some(_)) => pod::judge(pod, complaint, now),
+        (Some(pod), None) => match pod::judge(pod, complaint, now) {
+            Observation::Failed(reason) if reason.code == Code::PodDeleted => Observation::Failed(
+                Reason::new(Code::JobDeleted, "the Job of its agent was deleted"),
+            ),
+            seen => seen,
+        },
         (None, Some(job)) => of_job(job, complaint),
         (None, None) => Observation::Absent,
     }
@@ -40,12 +47,14 @@ fn of_job(job: &Job, complaint: Option<&str>) -> Observation {
     }
     let status = job.status.as_ref();
     let has_had_a_pod = status.is_some_and(|status| {
-        status.failed.unwrap_or(0) > 0
-            || status.succeeded.unwrap_or(0) > 0
+        let pods = [status.active, status.failed, status.succeeded];
+        let uncounted = status.uncounted_terminated_pods.as_ref();
+        pods.into_iter().flatten().any(|count| count > 0)
+            || uncounted.is_some_and(|u| u.failed.is_some() || u.succeeded.is_some())
             || condition(job, "FailureTarget").is_some()
     });
     if has_had_a_pod {
-        // The Job controller is about to say how it ended.
+        // Its pod is about to show, or the Job controller to say how it ended.
         return Observation::Unknown;
     }
     if job.spec.as_ref().is_some_and(|s| s.suspend == Some(true)) {

@@ -13,6 +13,8 @@ use crate::observe::Observation;
 /// How long past the moment at which a deleted pod must be gone its node is given, in milliseconds:
 /// a busy one takes its time.
 const NODE_ANSWERS_MS: u64 = 30_000;
+/// The same where Kubernetes has given up the node, in milliseconds.
+const LOST_NODE_ANSWERS_MS: u64 = 3_000;
 /// How long after the end of a brain Kubernetes may take to say who ended it, in milliseconds.
 const CAUSE_SHOWS_MS: u64 = 4_000;
 /// The exit code of a process ended by signal N is this plus N.
@@ -29,11 +31,8 @@ pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Obser
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
         return ended(status, deleted.is_some(), now);
     }
-    if deleted.is_some_and(|gone_by| now.since(gone_by) > NODE_ANSWERS_MS) {
-        return Observation::Failed(Reason::new(
-            Code::NodeLost,
-            "the node of its pod does not answer",
-        ));
+    if let Some(lost) = deleted.and_then(|gone_by| lost(status, now.since(gone_by))) {
+        return lost;
     }
     if running(container(status, BRAIN)) {
         return Observation::Running;
@@ -43,6 +42,20 @@ pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Obser
         return Observation::Unknown;
     }
     not_begun(pod, status, complaint)
+}
+
+/// A deleted pod that had to be gone `late` milliseconds ago, and of which its node does not say so.
+fn lost(status: &PodStatus, late: u64) -> Option<Observation> {
+    let node_lost =
+        |seen: &Observation| matches!(seen, Observation::Failed(r) if r.code == Code::NodeLost);
+    match taken_away(status).filter(node_lost) {
+        Some(lost) if late > LOST_NODE_ANSWERS_MS => Some(lost),
+        _ if late > NODE_ANSWERS_MS => Some(Observation::Failed(Reason::new(
+            Code::NodeLost,
+            "the node of its pod does not answer",
+        ))),
+        _ => None,
+    }
 }
 
 /// When it got its node.
@@ -110,7 +123,10 @@ fn taken_away(status: &PodStatus) -> Option<Observation> {
     match status.reason.as_deref() {
         Some("DeadlineExceeded") => return Some(Observation::Deadline),
         // Of the reasons for an eviction by its node only a limit of its own is its own doing.
-        Some("Evicted") if said.contains("exceeds the") && said.contains("limit") => {
+        Some("Evicted")
+            if said.contains("limit")
+                && (said.contains("exceeds the") || said.contains("exceeded its")) =>
+        {
             return failed(Code::OutOfDisk, "it used more disk than allowed");
         }
         Some("Evicted") => return failed(Code::Evicted, "its node evicted it"),
@@ -166,7 +182,9 @@ fn not_begun(pod: &Pod, status: &PodStatus, complaint: Option<&str>) -> Observat
         .into_iter()
         .find_map(|(name, container)| keeps(name, container?));
     let kept = kept.or_else(|| {
-        let complaint = complaint?;
+        // Once its sandbox stands, what was complained about is over.
+        let prepared = condition(status, "PodReadyToStartContainers");
+        let complaint = complaint.filter(|_| prepared.is_none_or(|c| c.status != "True"))?;
         Some(Reason::new(
             Code::PodStart,
             format!("its pod can't be prepared: {complaint}"),

@@ -207,6 +207,23 @@ fn a_job_that_gets_no_pod_says_why_and_a_quota_stops_the_allowance() {
 }
 
 #[test]
+fn a_complaint_of_its_node_is_over_once_its_sandbox_stands() {
+    let with = |prepared: &str| {
+        let pending = pod(json!({"phase": "Pending", "conditions": [
+            {"type": "PodReadyToStartContainers", "status": prepared},
+        ]}));
+        judge(
+            Some(&job(json!({}))),
+            Some(&pending),
+            Some("no such Secret"),
+            at(10),
+        )
+    };
+    assert_eq!(code(&with("False")).0, Some(Code::PodStart));
+    assert_eq!(code(&with("True")).0, None);
+}
+
+#[test]
 fn the_end_of_the_brain_is_the_end() {
     let brain = |state: Value| {
         of(&pod(
@@ -277,6 +294,8 @@ fn a_pod_that_is_taken_away_says_by_whom() {
     assert_eq!(code(&gone("Evicted", disk)).0, Some(Code::OutOfDisk));
     let volume = "Usage of EmptyDir volume \"workspace\" exceeds the limit \"32Mi\". ";
     assert_eq!(code(&gone("Evicted", volume)).0, Some(Code::OutOfDisk));
+    let own = "Container hands exceeded its local ephemeral storage limit \"64Mi\". ";
+    assert_eq!(code(&gone("Evicted", own)).0, Some(Code::OutOfDisk));
     let pressure = "The node was low on resource: memory. ";
     assert_eq!(code(&gone("Evicted", pressure)).0, Some(Code::Evicted));
     assert_eq!(gone("DeadlineExceeded", ""), Observation::Deadline);
@@ -304,14 +323,24 @@ fn a_pod_that_is_taken_away_says_by_whom() {
 fn a_deleted_pod_may_say_its_last_word_and_a_silent_node_is_lost() {
     let brain = |state: Value| json!({"phase": "Running", "containerStatuses": [container("brain", state)]});
     let ending = deleted(brain(running()));
-    let seen = |second| judge(None, Some(&ending), None, at(second));
+    let job = job(json!({}));
+    let seen = |second| judge(Some(&job), Some(&ending), None, at(second));
     assert_eq!(seen(10), Observation::Running);
     assert_eq!(seen(60), Observation::Running);
     assert_eq!(code(&seen(61)).0, Some(Code::NodeLost));
+    let mut given_up = brain(running());
+    given_up["conditions"] =
+        json!([{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]);
+    let given_up = deleted(given_up);
+    let seen = |second| judge(Some(&job), Some(&given_up), None, at(second));
+    assert_eq!(seen(33), Observation::Running);
+    assert_eq!(code(&seen(34)).0, Some(Code::NodeLost));
     let over = deleted(
         json!({"phase": "Succeeded", "containerStatuses": [container("brain", terminated(0, "Completed"))]}),
     );
     assert_eq!(code(&of(&over)).0, Some(Code::PodDeleted));
+    let with_its_job = judge(None, Some(&over), None, at(10));
+    assert_eq!(code(&with_its_job).0, Some(Code::JobDeleted));
     let never_began = deleted(json!({"phase": "Pending"}));
     assert_eq!(of(&never_began), Observation::Unknown);
 }
@@ -320,6 +349,9 @@ fn a_deleted_pod_may_say_its_last_word_and_a_silent_node_is_lost() {
 fn a_job_that_lost_its_pod_waits_for_the_controllers_word() {
     let with = |status: Value| judge(Some(&job(status)), None, None, at(10));
     assert_eq!(with(json!({"failed": 1})), Observation::Unknown);
+    assert_eq!(with(json!({"active": 1})), Observation::Unknown);
+    let uncounted = json!({"uncountedTerminatedPods": {"failed": ["a"]}});
+    assert_eq!(with(uncounted), Observation::Unknown);
     let failed = |reason: &str| {
         with(
             json!({"failed": 1, "conditions": [{"type": "Failed", "status": "True", "reason": reason}]}),
