@@ -12,7 +12,7 @@ mod style;
 mod text;
 
 pub(crate) use board::Board;
-pub(crate) use format::{ago, duration, number, state_word, tokens};
+pub(crate) use format::{ago, beginning, duration, number, state_word, tokens};
 pub(crate) use pane::{Block, Pane, Voice};
 pub(crate) use plain::{Line, Plain};
 pub(crate) use report::{outcome, report};

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { elapsedMs, figuresOf, totalsOf } from "./numbers";
+import { elapsedMs, figuresOf, stepsOf, totalsOf } from "./numbers";
 import type { Attempt } from "./parts";
 
 const attempt = (change: Partial<Attempt> = {}): Attempt => ({
@@ -68,5 +68,21 @@ describe("totalsOf", () => {
     ];
     expect(totalsOf(all)).toEqual({ tokens: 7, costUsd: 0.5, estimated: true });
     expect(totalsOf([]).costUsd).toBeUndefined();
+  });
+});
+
+describe("stepsOf", () => {
+  it("tells each known step by the time since the one before", () => {
+    const startup = { admitted: 1000, scheduled: 1100, ready: 3600, first_token: 3590 };
+    expect(stepsOf(startup)).toEqual([
+      { name: "scheduled", ms: 100 },
+      { name: "ready", ms: 2500 },
+      { name: "first token", ms: 0 },
+    ]);
+  });
+
+  it("has nothing to tell of a single step, or of none", () => {
+    expect(stepsOf({ ready: 1 })).toEqual([]);
+    expect(stepsOf(undefined)).toEqual([]);
   });
 });

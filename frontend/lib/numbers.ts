@@ -1,6 +1,6 @@
 /** The live figures of an attempt. Times come from the events, so a replay shows what was true. */
 import type { Attempt } from "./parts";
-import type { VariationSummary } from "./run";
+import type { Startup, VariationSummary } from "./run";
 import { isActive } from "./state";
 import type { Usage } from "./usage";
 
@@ -63,6 +63,20 @@ export function elapsedMs(
   const over = summary !== undefined && !isActive(summary);
   const closed = over ? summary.since : attempt?.end ? attempt.lastAt : undefined;
   return Math.max(0, (closed ?? Math.max(now, attempt?.lastAt ?? now)) - from);
+}
+
+const steps = ["admitted", "scheduled", "pulled", "ready", "cloned", "first_token"] as const;
+export type Step = { name: string; ms: number };
+
+/** How long each known step of an attempt's beginning took since the one before. */
+export function stepsOf(startup: Startup | null | undefined): Step[] {
+  const known = steps.flatMap((name) => {
+    const at = startup?.[name];
+    return at == null ? [] : [{ name: name.replace("_", " "), at }];
+  });
+  return known
+    .slice(1)
+    .map(({ name, at }, i) => ({ name, ms: Math.max(0, at - (known[i]?.at ?? at)) }));
 }
 
 export type Totals = { tokens: number; costUsd?: number; estimated: boolean };

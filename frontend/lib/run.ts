@@ -26,6 +26,17 @@ const pickSchema = z.looseObject({
   ts: z.number().nullish(),
 });
 
+/** When each step of an attempt's beginning was done; what is not known is absent. */
+const startupSchema = z.looseObject({
+  admitted: z.number().nullish(),
+  scheduled: z.number().nullish(),
+  pulled: z.number().nullish(),
+  ready: z.number().nullish(),
+  cloned: z.number().nullish(),
+  first_token: z.number().nullish(),
+});
+export type Startup = z.infer<typeof startupSchema>;
+
 const variationSummarySchema = z.looseObject({
   state: variationStateSchema,
   attempt: z.int().nullish(),
@@ -34,6 +45,7 @@ const variationSummarySchema = z.looseObject({
   since: z.number().nullish(),
   /** When its agent began to work. */
   started: z.number().nullish(),
+  startup: startupSchema.nullish(),
   model: z.string().nullish(),
   usage: usageSchema.nullish(),
 });

@@ -1,6 +1,6 @@
 //! Figures and words as people read them.
 
-use aideator_contract::{State, Usage, UsageSource, Variation};
+use aideator_contract::{Startup, State, Usage, UsageSource, Variation};
 
 use super::Tone;
 
@@ -51,6 +51,16 @@ pub(crate) fn tokens(usage: &Usage) -> String {
         text.push_str(&format!(" · ${cost:.4}"));
     }
     text
+}
+
+/// How an attempt began: each step with the time since the one before; empty if there is but one.
+pub(crate) fn beginning(startup: Startup) -> String {
+    let steps: Vec<_> = startup.steps().collect();
+    let taken = steps.windows(2).map(|pair| {
+        let ((_, before), (step, at)) = (pair[0], pair[1]);
+        format!("{step} +{}", duration(at.since(before)))
+    });
+    taken.collect::<Vec<_>>().join(" · ")
 }
 
 /// A state in words, and how it looks.

@@ -3,7 +3,7 @@
 use aideator_contract::{Status, Timestamp, Variation};
 
 use super::panes::header;
-use super::{Block, Board, Paint, Pane, Tone, Voice, harmless, number, tokens};
+use super::{Block, Board, Paint, Pane, Tone, Voice, beginning, harmless, number, tokens};
 use crate::exit::Exit;
 
 /// Every variation with its whole text, then how it ended.
@@ -22,6 +22,11 @@ pub(crate) fn report(board: &Board, columns: usize, now: Timestamp, paint: Paint
         text.push_str(&answer(pane, paint));
         if let Some(usage) = &pane.usage {
             text.push_str(&paint.tone(Tone::Dim, &format!("  {}", tokens(usage))));
+            text.push('\n');
+        }
+        let began = pane.summary.as_ref().map(|s| beginning(s.startup));
+        if let Some(began) = began.filter(|steps| !steps.is_empty()) {
+            text.push_str(&paint.tone(Tone::Dim, &format!("  began: {began}")));
             text.push('\n');
         }
         if pane.is_whole() == Some(false) {
@@ -105,6 +110,16 @@ mod tests {
         let text = report(&board, 80, Timestamp::from_millis(9_000), Paint::NEVER);
         assert_eq!(text, "1 m succeeded · 2.0 s\nall\nof it\n\n");
         assert_eq!(outcome(&board), Exit::Success);
+    }
+
+    #[test]
+    fn how_it_began_is_told_step_by_step() {
+        let mut board = Board::default();
+        board.apply(&moved(&json!([{"state":"running","startup":
+            {"admitted":1000,"scheduled":1100,"ready":3600,"first_token":4000}}])));
+        let text = report(&board, 80, Timestamp::from_millis(9_000), Paint::NEVER);
+        let began = "  began: scheduled +0.1 s · ready +2.5 s · first token +0.4 s\n";
+        assert!(text.contains(began), "{text}");
     }
 
     #[test]

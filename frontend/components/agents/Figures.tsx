@@ -2,7 +2,7 @@
 
 import { useNow } from "@/hooks/useNow";
 import { formatClock, formatCost, formatCount, formatDuration, formatRate } from "@/lib/format";
-import { elapsedMs, figuresOf } from "@/lib/numbers";
+import { elapsedMs, figuresOf, stepsOf } from "@/lib/numbers";
 import type { CardModel } from "./card";
 
 /** The live numbers of a card; none that is not known. What the agent has not reported is marked as about. */
@@ -10,6 +10,7 @@ export const Figures = ({ card: { attempt, summary, active, plain } }: { card: C
   const now = useNow(active && attempt !== undefined);
   const f = figuresOf(attempt, summary, plain);
   const elapsed = elapsedMs(attempt, summary, now);
+  const began = stepsOf(summary?.startup).map((s) => `${s.name} +${formatDuration(s.ms)}`);
   const about = f.estimated ? "≈" : "";
   const source = f.estimated ? "estimated from the text" : "as reported by the model's server";
   return (
@@ -30,7 +31,7 @@ export const Figures = ({ card: { attempt, summary, active, plain } }: { card: C
         </Figure>
       )}
       {elapsed !== undefined && (
-        <Figure name="time" title="Elapsed">
+        <Figure name="time" title={["Elapsed", ...began].join("\n")}>
           {active ? formatClock(elapsed) : formatDuration(elapsed)}
         </Figure>
       )}

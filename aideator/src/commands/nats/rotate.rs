@@ -68,6 +68,6 @@ fn finished(folder: &Path) -> String {
 
 fn upgrade(folder: &impl std::fmt::Display) -> String {
     format!(
-        "  aideator nats bootstrap --keys {folder} > keys.yaml\n  helm upgrade … -f keys.yaml\n"
+        "  aideator nats bootstrap --keys {folder} > keys.yaml\n  helm upgrade … --reset-then-reuse-values -f keys.yaml\n"
     )
 }
