@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use aideator_bus::Bus;
 use aideator_contract::ids::BadRunId;
 use aideator_contract::limits::REQUEST_BYTES;
-use aideator_contract::{Code, Reason, RunId, StateMessage, Subject, Timestamp};
+use aideator_contract::{Code, Reason, RunId, StateMessage, Timestamp};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
@@ -150,8 +150,8 @@ fn run_id(text: &str) -> Result<RunId, Problem> {
 }
 
 /// The last entry of a run's state log, with its sequence; from the leader, so never behind.
-async fn last_state(bus: &Bus, run: &RunId) -> Result<Option<(u64, StateMessage)>, Problem> {
-    let Some(stored) = bus.last_from_leader(&Subject::state(run)).await? else {
+async fn last_state(app: &App, run: &RunId) -> Result<Option<(u64, StateMessage)>, Problem> {
+    let Some(stored) = app.hubs.source(run).last_state().await? else {
         return Ok(None);
     };
     match serde_json::from_slice(&stored.payload) {

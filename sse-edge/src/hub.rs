@@ -18,6 +18,7 @@ mod driver;
 mod pages;
 mod past;
 mod registry;
+mod shelf;
 mod source;
 
 pub(crate) use driver::LOST_AFTER;

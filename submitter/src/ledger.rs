@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aideator_bus::{Append, AppendError, Batch, Bus, Expect};
+use aideator_bus::{Append, AppendError, Batch, Bus, Expect, Stored as Message};
 use aideator_contract::event::OutHead;
 use aideator_contract::report::{Done, Report};
 use aideator_contract::subject::{Command, DEAD_STREAM, RUNS_STREAM};
@@ -59,13 +59,27 @@ impl Ledger {
         &self.board
     }
 
-    /// The last message on a run's `.state`.
+    /// The last message on a run's `.state`. Where all of a run has left the stream, the archive has
+    /// it, and what is written next is the first message there.
     pub(crate) async fn state(&self, run: &RunId) -> Result<Option<Known>, Error> {
-        let last = self.read::<StateMessage>(&Subject::state(run)).await?;
-        Ok(last.map(|(sequence, message)| {
+        let subject = Subject::state(run);
+        if let Some((sequence, message)) = self.read::<StateMessage>(&subject).await? {
             self.board.learn(run, sequence, &message.summary);
-            Known { sequence, message }
-        }))
+            return Ok(Some(Known { sequence, message }));
+        }
+        let archived = self.archived(run, &subject).await?.pop();
+        let known = |message| Known {
+            sequence: 0,
+            message,
+        };
+        archived
+            .map(|stored| parse(subject.as_str(), &stored.payload).map(known))
+            .transpose()
+    }
+
+    async fn archived(&self, run: &RunId, subject: &Subject) -> Result<Vec<Message>, Error> {
+        let messages = self.bus.archives().messages(run, subject).await;
+        messages.map_err(doing("read an archived run"))
     }
 
     /// The last message on a variation's `.attempt`.
@@ -119,15 +133,12 @@ impl Ledger {
                 })
                 .await
                 .map_err(doing("read a run's state log"))?;
-            for stored in &page.messages {
-                let message: StateMessage = parse(subject.as_str(), &stored.payload)?;
-                if let Change::Accepted { spec } = message.change {
-                    return Ok(Some(*spec));
-                }
-                seen = stored.sequence;
+            if let Some(spec) = accepted(&page.messages)? {
+                return Ok(Some(spec));
             }
+            seen = page.messages.last().map_or(seen, |last| last.sequence);
             if seen >= known.sequence {
-                return Ok(None);
+                return accepted(&self.archived(run, &subject).await?);
             }
             if page.pending == 0 || page.messages.is_empty() {
                 return Err(Error::Lags(run.clone()));
@@ -246,6 +257,17 @@ impl Ledger {
             Err(source) => Err(Error::Append { what, source }),
         }
     }
+}
+
+/// What a run was accepted with, if one of these messages says so.
+fn accepted(log: &[Message]) -> Result<Option<RunSpec>, Error> {
+    for stored in log {
+        let message: StateMessage = parse(&stored.subject, &stored.payload)?;
+        if let Change::Accepted { spec } = message.change {
+            return Ok(Some(*spec));
+        }
+    }
+    Ok(None)
 }
 
 fn payload(message: &impl Serialize) -> Bytes {

@@ -45,6 +45,14 @@ pub enum Error {
         /// The run.
         run: RunId,
     },
+    /// A run of this id is archived from another stream.
+    #[error(
+        "run {run} is archived from a stream that was there before; its archive stays as it is"
+    )]
+    OtherStream {
+        /// The run.
+        run: RunId,
+    },
     /// Others kept writing a run's subjects between our reads and our writes.
     #[error("run {run} changes faster than it can be read")]
     Unsettled {
@@ -104,7 +112,10 @@ impl Error {
 
     pub(crate) fn remedy(&self) -> Remedy {
         match self {
-            Self::Config(_) | Self::Unreadable { .. } | Self::Newer { .. } => Remedy::GiveUp,
+            Self::Config(_)
+            | Self::Unreadable { .. }
+            | Self::Newer { .. }
+            | Self::OtherStream { .. } => Remedy::GiveUp,
             // What the server refuses for good today (a permission, a stream that is not there yet)
             // an operator can mend while we run.
             Self::Bus { .. }

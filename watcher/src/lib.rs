@@ -4,6 +4,7 @@
 //! and never says how one ended before the agent can no longer write. Start reading at [`decide`]
 //! (everything it decides, as pure functions), then [`observe`] (what it can see).
 
+mod archive;
 mod clearing;
 mod config;
 pub mod decide;

@@ -6,6 +6,7 @@ use aideator_bus::Bus;
 use kube::Client;
 use tokio_util::sync::CancellationToken;
 
+use crate::archive::archive;
 use crate::config::{ClusterConfig, Config, Database};
 use crate::decide::Limits;
 use crate::error::Error;
@@ -70,6 +71,7 @@ async fn serve(
         followed
     };
     let watching = watch(bus.clone(), observer, limits, shutdown.clone());
-    let ((), (), followed) = tokio::join!(watching, serving, following);
+    let archiving = archive(bus.clone(), shutdown.clone());
+    let ((), (), (), followed) = tokio::join!(watching, archiving, serving, following);
     followed
 }

@@ -12,6 +12,7 @@
 
 mod api;
 mod append;
+pub mod archive;
 mod batch;
 mod connect;
 mod consume;

@@ -4,7 +4,6 @@
 //! would create a consumer for every read.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
@@ -16,8 +15,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::append::{Append, AppendError};
 use crate::connect::Bus;
-use crate::consume::nanos;
 use crate::error::{Away, Error};
+use crate::stored::Stored;
 
 const CHUNK: usize = 128 * 1024;
 /// Reads of an object that is being replaced meanwhile.
@@ -52,34 +51,13 @@ pub struct ObjectInfo {
 }
 
 impl Bus {
-    /// A bucket, made if it is not there: `age` and `bytes` bound what it keeps.
-    ///
-    /// # Errors
-    /// As [`Bus::ensure`].
-    pub async fn objects(
-        &self,
-        bucket: &str,
-        replicas: u8,
-        age: Duration,
-        bytes: i64,
-    ) -> Result<Objects, Error> {
-        self.ensure_stream(json!({
-            "name": format!("OBJ_{bucket}"),
-            "subjects": [format!("$O.{bucket}.C.>"), format!("$O.{bucket}.M.>")],
-            "retention": "limits",
-            "storage": "file",
-            "discard": "new",
-            "max_age": nanos(age),
-            "max_bytes": bytes,
-            "allow_rollup_hdrs": true,
-            "allow_direct": true,
-            "num_replicas": replicas,
-        }))
-        .await?;
-        Ok(Objects {
+    /// A bucket. It is there once its stream is declared.
+    #[must_use]
+    pub fn objects(&self, bucket: &str) -> Objects {
+        Objects {
             bus: self.clone(),
             bucket: bucket.to_owned(),
-        })
+        }
     }
 }
 
@@ -165,6 +143,21 @@ impl Objects {
             doing: format!("reading the object {name}"),
             away: Away::Timeout,
         })
+    }
+
+    /// What is known about all objects, in the order they were stored.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn list(&self) -> Result<Vec<ObjectInfo>, Error> {
+        let (stream, all) = (
+            format!("OBJ_{}", self.bucket),
+            format!("$O.{}.M.>", self.bucket),
+        );
+        let stored: Vec<_> = self.bus.scan(&stream, &all, 1, None).try_collect().await?;
+        let read = |stored: &Stored| serde_json::from_slice(&stored.payload).ok();
+        let infos = stored.iter().filter_map(read);
+        Ok(infos.filter(|info: &ObjectInfo| !info.deleted).collect())
     }
 
     async fn content(&self, info: &ObjectInfo) -> Result<Option<Bytes>, Error> {

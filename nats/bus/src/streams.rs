@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use aideator_contract::limits;
 use aideator_contract::subject::{
-    Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_STREAM, REVOKED_BUCKET,
-    RUNS_ALL, RUNS_STREAM,
+    ARCHIVE_BUCKET, Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REQUESTS_STREAM,
+    REVOKED_BUCKET, RUNS_ALL, RUNS_STREAM,
 };
 use serde_json::{Map, Value, json};
 
@@ -41,6 +41,10 @@ pub struct Declared {
     pub runs_age: Duration,
     /// Bytes kept of runs; less where the server has not that much to give.
     pub runs_bytes: i64,
+    /// Age of archived runs.
+    pub archive_age: Duration,
+    /// Bytes of archived runs; less where the server has not that much to give.
+    pub archive_bytes: i64,
 }
 
 impl Default for Declared {
@@ -50,12 +54,14 @@ impl Default for Declared {
             duplicate_window: limits::DUPLICATE_WINDOW,
             runs_age: limits::RUNS_AGE,
             runs_bytes: limits::RUNS_BYTES,
+            archive_age: limits::ARCHIVE_AGE,
+            archive_bytes: limits::ARCHIVE_BYTES,
         }
     }
 }
 
 impl Declared {
-    fn streams(&self) -> [Value; 5] {
+    fn streams(&self) -> [Value; 6] {
         let window = nanos(self.duplicate_window);
         [
             json!({
@@ -98,6 +104,20 @@ impl Declared {
                 "max_bytes": limits::DEAD_BYTES,
                 "allow_direct": true,
                 "duplicate_window": window,
+                "num_replicas": self.replicas,
+            }),
+            // As `nats object` expects a bucket to be.
+            json!({
+                "name": format!("OBJ_{ARCHIVE_BUCKET}"),
+                "description": "Finished runs",
+                "subjects": [format!("$O.{ARCHIVE_BUCKET}.C.>"), format!("$O.{ARCHIVE_BUCKET}.M.>")],
+                "retention": "limits",
+                "storage": "file",
+                "discard": "new",
+                "max_age": nanos(self.archive_age),
+                "max_bytes": self.archive_bytes,
+                "allow_rollup_hdrs": true,
+                "allow_direct": true,
                 "num_replicas": self.replicas,
             }),
             // As `nats kv` expects a bucket to be.

@@ -62,6 +62,10 @@ pub const REQUESTS_IN_HAND: i64 = 8;
 pub const RUNS_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Bytes of the stream of runs.
 pub const RUNS_BYTES: i64 = 10 * 1024 * 1024 * 1024;
+/// Age of archived runs.
+pub const ARCHIVE_AGE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// Bytes of archived runs, compressed.
+pub const ARCHIVE_BYTES: i64 = 10 * 1024 * 1024 * 1024;
 /// Bytes of the stream of dead letters.
 pub const DEAD_BYTES: i64 = 256 * 1024 * 1024;
 /// Age of dead letters.

@@ -14,6 +14,8 @@ pub const DEAD_STREAM: &str = "AIDEATOR_DEAD";
 pub const OPEN_BUCKET: &str = "AIDEATOR_OPEN";
 /// The bucket that names the tokens which are refused before they expire.
 pub const REVOKED_BUCKET: &str = "AIDEATOR_REVOKED";
+/// The bucket of finished runs, an object each.
+pub const ARCHIVE_BUCKET: &str = "AIDEATOR_ARCHIVE";
 /// All commands, for readers; the stream takes those of [`Command::ALL`] alone.
 pub const REQUESTS_ALL: &str = "aideator.requests.>";
 /// Everything of all runs.
@@ -53,6 +55,8 @@ pub mod durable {
     pub const WATCHER_REPORT: &str = "watcher-report";
     /// The projection's reader of states.
     pub const PROJECTION: &str = "projection";
+    /// The archive's reader of states.
+    pub const ARCHIVE: &str = "archive";
 }
 
 /// What a service answers when asked (NATS request and reply).

@@ -115,7 +115,7 @@ async fn stop(app: &App, run: &str, variation: Option<Variation>, body: Cancel) 
 }
 
 async fn summary(app: &App, run: &RunId) -> Result<Summary, Problem> {
-    let last = last_state(&app.bus, run).await?;
+    let last = last_state(app, run).await?;
     let (_, message) = last.ok_or_else(|| Problem::unknown_run(run))?;
     Ok(message.summary)
 }

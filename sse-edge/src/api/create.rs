@@ -56,7 +56,7 @@ pub(super) async fn create(
     let run = name(&request, &headers)?;
     request.run_id = Some(run.to_string());
     let sha = request.sha256();
-    let before = last_state(&app.bus, &run).await?;
+    let before = last_state(&app, &run).await?;
     let known = before.as_ref().map(|(_, message)| message);
     match known.map_or(Fate::Undecided, |message| fate(message, &sha, None)) {
         Fate::Accepted => return Ok(created(StatusCode::OK, run)),
@@ -131,7 +131,7 @@ async fn decision(app: &App, mut live: Live, run: &RunId, sha: &str, stored: u64
             },
             () = sleep_until(look.min(end)) => {
                 look = Instant::now() + LOOK;
-                match timeout_at(end, last_state(&app.bus, run)).await {
+                match timeout_at(end, last_state(app, run)).await {
                     Ok(Ok(last)) => last.map(|(_, message)| message),
                     Ok(Err(_)) => None,
                     Err(_) => return Fate::Undecided,

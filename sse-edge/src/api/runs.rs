@@ -8,7 +8,7 @@ use aideator_contract::{Change, Code, Reason, RunId, StateMessage, Subject, Summ
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 
 use super::info::ask;
 use super::{App, last_state, run_id};
@@ -37,7 +37,7 @@ pub(super) async fn show(
     Path(run): Path<String>,
 ) -> Result<Json<RunView>, Problem> {
     let run_id = run_id(&run)?;
-    let Some((_, last)) = last_state(&app.bus, &run_id).await? else {
+    let Some((_, last)) = last_state(&app, &run_id).await? else {
         return Err(Problem::unknown_run(&run_id));
     };
     let (log, queue) = tokio::join!(log(&app, &run_id), places(&app, &run_id, &last.summary));
@@ -59,7 +59,11 @@ pub(super) async fn show(
 
 async fn log(app: &App, run: &RunId) -> Result<Vec<Change>, Problem> {
     let subject = Subject::state(run);
-    let mut stored = app.bulk.scan(RUNS_STREAM, subject.as_str(), 1, None);
+    let archived = app.hubs.source(run).archived(&subject).await?;
+    let from = archived.last().map_or(1, |last| last.sequence + 1);
+    let since = app.bulk.scan(RUNS_STREAM, subject.as_str(), from, None);
+    let archived = stream::iter(archived.into_iter().map(Ok));
+    let mut stored = archived.chain(since);
     let mut changes = Vec::new();
     while let Some(stored) = stored.next().await {
         if let Ok(message) = serde_json::from_slice::<StateMessage>(&stored?.payload) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aideator_contract::{RunId, StateMessage, Subject};
+use aideator_contract::{RunId, StateMessage};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
@@ -66,17 +66,11 @@ pub(super) async fn stream(
 /// Whether the run is over and all of it was shown at `position`. No answer is no: only a stream that
 /// really is complete may stop a client from asking again.
 async fn is_all_shown(app: &App, run: &RunId, position: &Position) -> bool {
-    let subject = Subject::state(run);
-    let Ok(Some(last)) = app.bus.last_from_leader(&subject).await else {
+    let source = app.hubs.source(run);
+    let Ok(Some(last)) = source.last_state().await else {
         return false;
     };
-    let Ok(epoch) = app
-        .hubs
-        .source(run)
-        .stream()
-        .await
-        .map(|stream| stream.epoch)
-    else {
+    let Ok(epoch) = source.stream().await.map(|stream| stream.epoch) else {
         return false;
     };
     serde_json::from_slice::<StateMessage>(&last.payload)

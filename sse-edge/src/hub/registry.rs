@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::driver;
 use super::pages::Bulk;
+use super::shelf::Shelf;
 use super::source::Source;
 use super::window::{Bounds, Window};
 use crate::position::Position;
@@ -23,6 +24,7 @@ pub struct Hubs(Arc<Inner>);
 struct Inner {
     live: Bus,
     bulk: Bulk,
+    shelf: Arc<Shelf>,
     bounds: Bounds,
     hubs: Mutex<HashMap<RunId, Arc<Hub>>>,
     tasks: TaskTracker,
@@ -47,6 +49,7 @@ impl Hubs {
     #[must_use]
     pub fn new(live: Bus, bulk: Bus, bounds: Bounds) -> Self {
         Self(Arc::new(Inner {
+            shelf: Arc::new(Shelf::new(bulk.archives())),
             live,
             bulk: Bulk::new(bulk),
             bounds,
@@ -91,7 +94,12 @@ impl Hubs {
     /// Where a run is read.
     #[must_use]
     pub fn source(&self, run: &RunId) -> Source {
-        Source::new(self.0.live.clone(), self.0.bulk.clone(), run.clone())
+        Source::new(
+            self.0.live.clone(),
+            self.0.bulk.clone(),
+            Arc::clone(&self.0.shelf),
+            run.clone(),
+        )
     }
 
     /// Ends all hubs and waits for them.

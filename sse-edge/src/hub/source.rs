@@ -3,13 +3,15 @@
 
 use std::sync::Arc;
 
-use aideator_bus::{Bus, Error, Live};
+use aideator_bus::archive::Reach;
+use aideator_bus::{Bus, Error, Live, Stored};
 use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{RunId, Subject};
 
 use super::core::{Input, Page, Read};
 use super::message::Message;
 use super::pages::{Bulk, Pages};
+use super::shelf::Shelf;
 use crate::position::{Sequences, Track};
 
 /// The stream of runs as it is now.
@@ -26,15 +28,21 @@ pub struct Stream {
 pub struct Source {
     live: Bus,
     pages: Arc<Pages>,
+    shelf: Arc<Shelf>,
     run: RunId,
 }
 
 impl Source {
     /// Reads `run`: what is live from `live`, pages from `bulk`.
     #[must_use]
-    pub(super) fn new(live: Bus, bulk: Bulk, run: RunId) -> Self {
+    pub(super) fn new(live: Bus, bulk: Bulk, shelf: Arc<Shelf>, run: RunId) -> Self {
         let pages = Arc::new(Pages::new(bulk));
-        Self { live, pages, run }
+        Self {
+            live,
+            pages,
+            shelf,
+            run,
+        }
     }
 
     /// The same for another reader.
@@ -62,13 +70,36 @@ impl Source {
         self.live.live(&self.run).await
     }
 
-    /// The stream, as its leader sees it.
+    /// The stream, as its leader sees it; of a run that is archived from one that was there before,
+    /// that one.
     pub(crate) async fn stream(&self) -> Result<Stream, Error> {
         let state = self.live.stream_state(RUNS_STREAM).await?;
-        Ok(Stream {
-            epoch: state.epoch,
-            last: state.last,
+        let archived = self.shelf.get(&self.run).await?;
+        let archived = archived.map(|archive| archive.reach());
+        Ok(match archived.filter(|reach| reach.epoch != state.epoch) {
+            Some(Reach { epoch, last }) => Stream { epoch, last },
+            None => Stream {
+                epoch: state.epoch,
+                last: state.last,
+            },
         })
+    }
+
+    /// The last entry of the run's state log: the leader's, else the archive's.
+    pub(crate) async fn last_state(&self) -> Result<Option<Stored>, Error> {
+        let subject = Subject::state(&self.run);
+        if let Some(last) = self.live.last_from_leader(&subject).await? {
+            return Ok(Some(last));
+        }
+        Ok(self.archived(&subject).await?.pop())
+    }
+
+    /// What the archive has of a subject.
+    pub(crate) async fn archived(&self, subject: &Subject) -> Result<Vec<Stored>, Error> {
+        match self.shelf.get(&self.run).await? {
+            Some(archive) => Ok(archive.all(subject.as_str())?),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// Does a read and says what came of it.
@@ -98,12 +129,20 @@ impl Source {
     }
 
     async fn tail(&self, track: Track) -> Result<u64, Error> {
-        let last = self.live.last_from_leader(&self.subject(track)).await?;
-        Ok(last.map_or(0, |stored| stored.sequence))
+        let subject = self.subject(track);
+        if let Some(last) = self.live.last_from_leader(&subject).await? {
+            return Ok(last.sequence);
+        }
+        let archived = self.shelf.get(&self.run).await?;
+        Ok(archived.map_or(0, |archive| archive.last_of(subject.as_str())))
     }
 
+    /// A page of the archive as far as that goes, and then of the stream.
     async fn page(&self, read: Read, filter: &Subject, from: u64) -> Result<Input, Error> {
-        let page = self.pages.read(filter, from).await?;
+        let page = match self.archived_page(read, from).await? {
+            Some(page) => page,
+            None => self.pages.read(filter, from).await?,
+        };
         let last = page.messages.last().map_or(0, |stored| stored.sequence);
         let messages = page.messages.into_iter().filter_map(Message::read);
         Ok(Input::Page {
@@ -114,6 +153,22 @@ impl Source {
                 pending: page.pending,
             },
         })
+    }
+
+    async fn archived_page(&self, read: Read, from: u64) -> Result<Option<aideator_bus::Page>, Error> {
+        let Some(archive) = self.shelf.get(&self.run).await? else {
+            return Ok(None);
+        };
+        let subject = match read {
+            Read::All { .. } | Read::Tail(_) => None,
+            Read::Track { track, .. } => Some(self.subject(track)),
+        };
+        let page = archive.page(subject.as_ref().map(Subject::as_str), from)?;
+        if page.messages.is_empty() {
+            return Ok(None);
+        }
+        // What the stream has beyond it is asked for next.
+        Ok(Some(aideator_bus::Page { pending: 1, ..page }))
     }
 
     fn subject(&self, track: Track) -> Subject {

@@ -1,7 +1,9 @@
+use aideator_bus::archive::Archiver;
 use aideator_contract::attempt::{AttemptEvent, Cause};
 use aideator_contract::control::Control;
-use aideator_contract::subject::Command;
+use aideator_contract::subject::{Command, RUNS_STREAM};
 use aideator_contract::{Attempt, Code, State, Status, Subject};
+use futures::StreamExt as _;
 
 use crate::scene::{Scene, id, soon, variation};
 use crate::watcher::end;
@@ -89,6 +91,46 @@ async fn a_retry_is_a_new_attempt_and_only_of_what_has_ended() {
     assert_eq!(state.summary.status, Status::Open);
     assert_eq!(scene.launcher.launched(), ["a.0.1", "a.0.2"]);
     assert!(scene.bus.open_runs().get(&id("a")).await.unwrap().is_some());
+}
+
+/// Plays the watcher: the run is archived, and leaves the stream.
+async fn archive(scene: &Scene, run: &str) {
+    let (run, bus) = (id(run), &scene.bus);
+    let stream = bus.stream_state(RUNS_STREAM).await.unwrap();
+    let mut archiver = Archiver::new(stream.epoch);
+    let all = Subject::run_all(&run);
+    let mut all = bus.scan(RUNS_STREAM, all.as_str(), 1, None);
+    while let Some(stored) = all.next().await {
+        archiver.push(&stored.unwrap());
+    }
+    let last = archiver.last();
+    bus.archives().put(&run, &archiver.finish()).await.unwrap();
+    assert!(bus.purge_run(&run, last).await.unwrap() > 0);
+}
+
+#[tokio::test]
+async fn an_archived_run_is_known_by_its_id_and_goes_on_where_it_was() {
+    let scene = Scene::begin().await;
+    let request = r#"{"run_id":"a","prompt":"p"}"#;
+    scene.send(Command::Run, request).await;
+    scene.states("a", &[State::Scheduling]).await;
+    end(&scene, "a", 0, State::Failed).await;
+    archive(&scene, "a").await;
+    scene.send(Command::Run, request).await;
+    let other = scene
+        .send(Command::Run, r#"{"run_id":"a","prompt":"another"}"#)
+        .await;
+    assert_eq!(scene.letter(other).await.reason.code, Code::Conflict);
+    scene.quiet().await;
+    assert!(
+        scene.state("a").await.is_none(),
+        "the same is no second run"
+    );
+    let retry = r#"{"run_id":"a","variation":0}"#;
+    scene.send(Command::Retry, retry).await;
+    let state = scene.states("a", &[State::Scheduling]).await;
+    assert_eq!(state.summary.variations[0].attempt.get(), 2);
+    assert_eq!(scene.launcher.spec("a.0.2").unwrap().prompt, "p");
 }
 
 #[tokio::test]

@@ -4,8 +4,8 @@
 //! is told to take longer ones; so the lists are short.
 
 use aideator_contract::subject::{
-    Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REPORTS, REQUESTS_ALL, REQUESTS_STREAM,
-    REVOKED_BUCKET, RUNS_STREAM, STATES, durable, rpc,
+    ARCHIVE_BUCKET, Command, DEAD_ALL, DEAD_STREAM, LIVE_ALL, OPEN_BUCKET, REPORTS, REQUESTS_ALL,
+    REQUESTS_STREAM, REVOKED_BUCKET, RUNS_STREAM, STATES, durable, rpc,
 };
 use aideator_contract::{RunId, Subject, Variation};
 use serde::Serialize;
@@ -72,6 +72,8 @@ impl User {
         let open = format!("KV_{OPEN_BUCKET}");
         let open_keys = format!("$KV.{OPEN_BUCKET}.>");
         let revoked = format!("KV_{REVOKED_BUCKET}");
+        let archive = format!("OBJ_{ARCHIVE_BUCKET}");
+        let archives = format!("$O.{ARCHIVE_BUCKET}.>");
         match self {
             Self::Admin => Permissions::new([">"], [">"]),
             Self::Submitter => Permissions::new(
@@ -88,7 +90,14 @@ impl User {
                 [&inbox, rpc::RUN, rpc::INFO, MICRO],
             )
             .answering()
-            .declaring([REQUESTS_STREAM, RUNS_STREAM, DEAD_STREAM, &open, &revoked])
+            .declaring([
+                REQUESTS_STREAM,
+                RUNS_STREAM,
+                DEAD_STREAM,
+                &archive,
+                &open,
+                &revoked,
+            ])
             .reading_everything()
             .purging(&open)
             .consuming(RUNS_STREAM, durable::SUBMITTER_STATE, STATES)
@@ -99,6 +108,7 @@ impl User {
                     STATES,
                     ATTEMPTS,
                     &open_keys,
+                    &archives,
                     Subject::dead_report().as_str(),
                     MICRO_PING,
                 ],
@@ -108,8 +118,10 @@ impl User {
             .consuming(RUNS_STREAM, durable::WATCHER_STATE, STATES)
             .consuming(RUNS_STREAM, durable::WATCHER_REPORT, REPORTS)
             .consuming(RUNS_STREAM, durable::PROJECTION, STATES)
-            .reading(RUNS_STREAM)
-            .reading(&open)
+            .consuming(RUNS_STREAM, durable::ARCHIVE, STATES)
+            .reading_everything()
+            .purging(RUNS_STREAM)
+            .purging(&archive)
             .purging(&open),
             Self::Edge => Permissions::new(
                 [
@@ -122,10 +134,12 @@ impl User {
             )
             .commanding()
             .reading(RUNS_STREAM)
+            .reading(&archive)
             .reading(&revoked),
             Self::Client => Permissions::new([RPC, MICRO], [&inbox, LIVE_ALL])
                 .commanding()
-                .reading(RUNS_STREAM),
+                .reading(RUNS_STREAM)
+                .reading(&archive),
         }
     }
 }

@@ -1,15 +1,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aideator_bus::{Bus, Objects};
+use aideator_bus::{Bus, Declared, Objects};
+use aideator_contract::subject::ARCHIVE_BUCKET;
 use bytes::Bytes;
 
 use crate::begin;
 
 async fn bucket(bus: &Bus) -> Objects {
-    bus.objects("test", 1, Duration::from_secs(3600), 256 * 1024 * 1024)
-        .await
-        .unwrap()
+    bus.ensure(&Declared::default()).await.unwrap();
+    bus.objects(ARCHIVE_BUCKET)
 }
 
 #[tokio::test]
@@ -33,7 +33,13 @@ async fn an_object_of_many_chunks_reads_back_and_is_replaced_whole() {
         .unwrap();
     assert_eq!(objects.get("a run").await.unwrap().unwrap().1, "short");
     // One chunk and one piece of metadata: what was replaced is gone.
-    assert_eq!(bus.stream_state("OBJ_test").await.unwrap().messages, 2);
+    assert_eq!(
+        bus.stream_state("OBJ_AIDEATOR_ARCHIVE")
+            .await
+            .unwrap()
+            .messages,
+        2
+    );
 
     objects
         .put("empty", BTreeMap::new(), Bytes::new())
