@@ -3,18 +3,22 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aideator_bus::Bus;
 use aideator_contract::RunId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::driver;
+use super::pace::{Load, pause};
 use super::pages::Bulk;
 use super::source::Source;
 use super::window::{Bounds, Window};
 use crate::position::Position;
+use crate::telemetry::Meters;
 
 /// The hubs of this edge. Cloning is cheap and shares them.
 #[derive(Clone)]
@@ -25,6 +29,9 @@ struct Inner {
     bulk: Bulk,
     bounds: Bounds,
     hubs: Mutex<HashMap<RunId, Arc<Hub>>>,
+    meters: Arc<Meters>,
+    load: Mutex<Load>,
+    began: Instant,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -35,6 +42,7 @@ pub(super) struct Hub {
     pub(super) window: Mutex<Window>,
     pub(super) changed: watch::Sender<()>,
     pub(super) viewers: watch::Sender<usize>,
+    pub(super) meters: Arc<Meters>,
 }
 
 /// A viewer's place in a hub; dropping it leaves.
@@ -46,11 +54,15 @@ impl Hubs {
     /// No hubs yet.
     #[must_use]
     pub fn new(live: Bus, bulk: Bus, bounds: Bounds) -> Self {
+        let meters = Arc::new(Meters::new());
         Self(Arc::new(Inner {
             live,
-            bulk: Bulk::new(bulk),
+            bulk: Bulk::new(bulk, Arc::clone(&meters)),
             bounds,
             hubs: Mutex::default(),
+            meters,
+            load: Mutex::default(),
+            began: Instant::now(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }))
@@ -68,10 +80,11 @@ impl Hubs {
                     window: Mutex::new(Window::new(self.0.bounds)),
                     changed: watch::channel(()).0,
                     viewers: watch::channel(0).0,
+                    meters: Arc::clone(&self.0.meters),
                 });
                 let driving = driver::drive(Arc::clone(&hub), wanted, self.clone());
                 self.0.tasks.spawn(driving);
-                metrics::gauge!("aideator_edge_hubs").increment(1);
+                self.0.meters.hubs.increment(1);
                 Arc::clone(entry.insert(hub))
             }
         };
@@ -92,6 +105,29 @@ impl Hubs {
     #[must_use]
     pub fn source(&self, run: &RunId) -> Source {
         Source::new(self.0.live.clone(), self.0.bulk.clone(), run.clone())
+    }
+
+    /// Wakes all viewers; after a heartbeat each of them shows that its stream is alive.
+    pub(crate) fn wake(&self, is_heartbeat: bool) {
+        let hubs: Vec<_> = lock(&self.0.hubs).values().cloned().collect();
+        for hub in hubs {
+            if is_heartbeat {
+                let mut window = lock(&hub.window);
+                window.beats = window.beats.wrapping_add(1);
+            }
+            hub.changed.send_replace(());
+        }
+    }
+
+    /// The measurements of this edge.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.0.meters
+    }
+
+    /// So many viewers have something to be shown: how long after they were woken they are woken again.
+    pub(super) fn pause(&self, viewers: usize) -> Duration {
+        let now = self.0.began.elapsed();
+        pause(lock(&self.0.load).note(viewers, now))
     }
 
     /// Ends all hubs and waits for them.
@@ -116,7 +152,7 @@ impl Hubs {
             .is_some_and(|known| Arc::ptr_eq(known, hub))
         {
             hubs.remove(hub.source.run());
-            metrics::gauge!("aideator_edge_hubs").decrement(1);
+            self.0.meters.hubs.decrement(1);
         }
         true
     }
@@ -131,7 +167,7 @@ impl Member {
             window.ended = None;
         }
         hub.viewers.send_modify(|viewers| *viewers += 1);
-        metrics::gauge!("aideator_edge_viewers").increment(1);
+        hub.meters.viewers.increment(1);
         Self { hub }
     }
 
@@ -157,12 +193,16 @@ impl Member {
     pub fn source(&self) -> &Source {
         &self.hub.source
     }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.hub.meters
+    }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         self.hub.viewers.send_modify(|viewers| *viewers -= 1);
-        metrics::gauge!("aideator_edge_viewers").decrement(1);
+        self.hub.meters.viewers.decrement(1);
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Stream {
 }
 
 /// Where one reader reads a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     live: Bus,
     pages: Arc<Pages>,

@@ -5,6 +5,9 @@
 mod api;
 mod client;
 mod guard;
+mod load;
+mod meters;
+mod socket;
 mod stream;
 mod token;
 mod world;
