@@ -9,7 +9,7 @@ pub mod openapi;
 mod permit;
 mod probe;
 mod runs;
-mod stream;
+pub(crate) mod stream;
 mod tokens;
 
 use std::collections::HashMap;
@@ -25,12 +25,16 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::{MethodRouter, get, post};
 use http::Method;
 
+use crate::admission::Door;
 use crate::hub::Hubs;
 use crate::pass::Pass;
 use crate::problem::Problem;
 use crate::pulse::Pulse;
 use crate::revocations::{Lease, Revocations};
 use crate::scope::Scope;
+
+/// The route of a run's event stream.
+pub(crate) const STREAM: &str = "/api/v1/runs/{run_id}/stream";
 
 /// What handlers share.
 #[derive(Clone)]
@@ -43,6 +47,8 @@ pub struct App {
     pub hubs: Hubs,
     /// Heartbeat and drain.
     pub pulse: Arc<Pulse>,
+    /// How many streams are let in.
+    pub door: Arc<Door>,
     /// How long a run nobody knows is waited for.
     pub unknown_run: Duration,
     /// The revoked tokens, where signed ones are accepted.
@@ -90,7 +96,7 @@ fn routes() -> Vec<Route> {
         running("/api/v1/runs", post(create::create)),
         reading("/api/v1/runs", get(runs::list)),
         reading("/api/v1/runs/{run_id}", get(runs::show)),
-        reading("/api/v1/runs/{run_id}/stream", get(stream::stream)),
+        reading(STREAM, get(stream::stream)),
         reading("/api/v1/runs/{run_id}/log", get(log::log)),
         running("/api/v1/runs/{run_id}/cancel", post(command::cancel)),
         running(

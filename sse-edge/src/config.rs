@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 
 use self::hidden::Hidden;
+use crate::admission::RATE;
 use crate::error::Error;
 use crate::pass::Keys;
 use crate::pulse::HEARTBEAT;
@@ -61,10 +62,18 @@ pub struct Config {
     /// How often open streams show that they are alive.
     #[arg(skip = HEARTBEAT)]
     pub heartbeat: Duration,
+    /// A peer that takes nothing for so long is gone. With the heartbeat, one that vanished is noticed
+    /// within forty seconds.
+    #[arg(skip = GONE_AFTER)]
+    pub gone_after: Duration,
+    /// How many streams are begun a second.
+    #[arg(skip = RATE)]
+    pub streams_per_second: u32,
 }
 
 const DRAIN_S: u32 = 2;
 const UNKNOWN_RUN: Duration = Duration::from_secs(30);
+const GONE_AFTER: Duration = Duration::from_secs(20);
 
 impl Default for Config {
     fn default() -> Self {
@@ -75,6 +84,8 @@ impl Default for Config {
             drain_s: DRAIN_S,
             unknown_run: UNKNOWN_RUN,
             heartbeat: HEARTBEAT,
+            gone_after: GONE_AFTER,
+            streams_per_second: RATE,
         }
     }
 }

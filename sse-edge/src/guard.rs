@@ -145,13 +145,37 @@ pub(crate) struct Gate {
 }
 
 impl Gate {
-    fn judge(&self, request: &Parts) -> Verdict {
-        let route = request.extensions.get::<MatchedPath>();
+    /// Lets a request in that goes to the route of this pattern, or says what it is answered instead.
+    pub(crate) async fn admit(
+        &self,
+        request: &Parts,
+        pattern: Option<&str>,
+    ) -> Result<Pass, Response> {
+        let mut verdict = self.judge(request, pattern);
+        if let (Verdict::Unsure, Some(list)) = (&verdict, &self.revocations) {
+            list.known().await;
+            verdict = self.judge(request, pattern);
+        }
+        Err(match verdict {
+            Verdict::Enter(pass) => return Ok(pass),
+            Verdict::Refuse(problem) => problem.into_response(),
+            Verdict::Unsure => {
+                let words = "nobody can say whether this token was revoked, because NATS does not answer; try again in a moment";
+                Problem::Away(words).into_response()
+            }
+            Verdict::Welcome { cookie, to } => {
+                let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, to)];
+                (StatusCode::SEE_OTHER, headers).into_response()
+            }
+        })
+    }
+
+    fn judge(&self, request: &Parts, pattern: Option<&str>) -> Verdict {
         let head = Head {
             method: &request.method,
             uri: &request.uri,
             headers: &request.headers,
-            needs: api::needs(&request.method, route.map(MatchedPath::as_str)),
+            needs: api::needs(&request.method, pattern),
         };
         let standing = |token: &TokenId| match &self.revocations {
             Some(list) => list.standing(token),
@@ -165,32 +189,25 @@ impl Gate {
 /// The middleware in front of everything.
 pub(crate) async fn guard(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
-    let mut verdict = gate.judge(&head);
-    if let (Verdict::Unsure, Some(list)) = (&verdict, &gate.revocations) {
-        list.known().await;
-        verdict = gate.judge(&head);
-    }
-    let mut response = match verdict {
-        Verdict::Enter(pass) => {
+    let route = head.extensions.get::<MatchedPath>().cloned();
+    let route = route.as_ref().map(MatchedPath::as_str);
+    let mut response = match gate.admit(&head, route).await {
+        Ok(pass) => {
             head.extensions.insert(pass);
             next.run(Request::from_parts(head, body)).await
         }
-        Verdict::Refuse(problem) => problem.into_response(),
-        Verdict::Unsure => {
-            let words = "nobody can say whether this token was revoked, because NATS does not answer; try again in a moment";
-            Problem::Away(words).into_response()
-        }
-        Verdict::Welcome { cookie, to } => {
-            let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, to)];
-            (StatusCode::SEE_OTHER, headers).into_response()
-        }
+        Err(refusal) => refusal,
     };
-    let own = response.headers_mut();
-    let nosniff = HeaderValue::from_static("nosniff");
-    own.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-    let silent = HeaderValue::from_static("no-referrer");
-    own.insert(header::REFERRER_POLICY, silent);
+    seal(response.headers_mut());
     response
+}
+
+/// What every answer tells browsers.
+pub(crate) fn seal(headers: &mut HeaderMap) {
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    let silent = HeaderValue::from_static("no-referrer");
+    headers.insert(header::REFERRER_POLICY, silent);
 }
 
 /// A name of this machine that no other host's DNS can claim, with any port.

@@ -3,11 +3,12 @@
 //! Any edge can serve any run at any time: it keeps nothing that a restart would miss. It never makes
 //! a JetStream consumer; a viewer costs a cursor into frames that are shared.
 //!
-//! Start reading at [`run`], then [`viewer`] (one viewer), [`hub`] (what viewers of a run share) and
-//! [`hub::core`] (the rules, without I/O).
+//! Start reading at [`run`], then `serve` (the socket), [`viewer`] (one viewer), [`hub`] (what viewers of a
+//! run share) and [`hub::core`] (the rules, without I/O).
 
 #![warn(missing_docs)]
 
+mod admission;
 pub mod api;
 pub mod config;
 pub mod error;
@@ -21,6 +22,7 @@ pub mod resume;
 pub mod revocations;
 pub mod run;
 pub mod scope;
+mod serve;
 mod telemetry;
 pub mod token;
 pub mod viewer;

@@ -1,6 +1,8 @@
 //! What went wrong, for whoever asked: problem documents (RFC 9457), and the one place where a fault
 //! becomes an HTTP status.
 
+use std::time::Duration;
+
 use aideator_bus::{AppendError, Error as BusError};
 use aideator_contract::{Code, Reason, RunId};
 use axum::response::{IntoResponse, Response};
@@ -56,6 +58,9 @@ pub enum Problem {
     /// Somebody behind the edge is away.
     #[error("{0}")]
     Away(&'static str),
+    /// Too many streams are asked for at once; there is room again after this.
+    #[error("too many streams are asked for at once; come back in {} s", retry_after(*.0))]
+    Busy(Duration),
     /// NATS is away or has no room.
     #[error("{0}")]
     Storage(String),
@@ -84,7 +89,7 @@ impl Problem {
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::Forbidden(_) | Self::Scope { .. } => StatusCode::FORBIDDEN,
             Self::Unauthorized(_) => StatusCode::UNAUTHORIZED,
-            Self::Away(_) | Self::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Away(_) | Self::Busy(_) | Self::Storage(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -104,6 +109,7 @@ impl Problem {
             Self::Unauthorized(refused) => code_of(refused).into(),
             Self::Scope { .. } => "scope".into(),
             Self::Away(_) | Self::Storage(_) => "unavailable".into(),
+            Self::Busy(_) => "busy".into(),
             Self::Internal => Code::Internal.wire(),
         }
     }
@@ -152,6 +158,14 @@ impl Problem {
             _ => None,
         }
     }
+}
+
+/// Whole seconds, as the header has it.
+fn retry_after(wait: Duration) -> u64 {
+    wait.as_millis()
+        .div_ceil(1000)
+        .try_into()
+        .unwrap_or(u64::MAX)
 }
 
 fn words(has: Option<Scope>) -> String {
@@ -291,6 +305,9 @@ impl IntoResponse for Problem {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Self::Busy(wait) = &self {
+            headers.insert(header::RETRY_AFTER, retry_after(*wait).into());
+        }
         if let Some(challenge) = self.challenge().and_then(|text| text.parse().ok()) {
             headers.insert(header::WWW_AUTHENTICATE, challenge);
         }

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_bus::Bus;
-use axum::serve::ListenerExt as _;
-use axum::{Router, middleware};
+use axum::middleware;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Door;
 use crate::api::{self, App};
 use crate::config::Config;
 use crate::error::Error;
@@ -19,10 +20,12 @@ use crate::hub::Hubs;
 use crate::hub::window::Bounds;
 use crate::pulse::Pulse;
 use crate::revocations::Revocations;
-use crate::{telemetry, web};
+use crate::serve::Server;
+use crate::telemetry::{self, Meters};
+use crate::web;
 
-/// How long requests in hand may take after the streams have ended.
-const CLOSING: Duration = Duration::from_secs(3);
+/// How often measurements are gathered.
+const UPKEEP: Duration = Duration::from_secs(1);
 
 /// What an edge needs from outside.
 #[derive(Debug)]
@@ -49,28 +52,18 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
         .secret
         .is_some()
         .then(|| Arc::new(Revocations::new(&deps.live)));
-    let app = App {
-        bus: deps.live,
-        bulk: deps.bulk,
-        hubs: hubs.clone(),
-        pulse: Arc::clone(&pulse),
-        unknown_run: config.unknown_run,
-        revocations: revocations.clone(),
-    };
     let mut tasks = JoinSet::new();
+    for bus in [&deps.live, &deps.bulk] {
+        tasks.spawn(count_slow(bus.slow_consumers(), Arc::clone(hubs.meters())));
+    }
     if let Some(list) = revocations.clone() {
         tasks.spawn(async move { list.keep().await });
     }
-    let (beating, every) = (Arc::clone(&pulse), config.heartbeat);
-    tasks.spawn(async move {
-        beating
-            .beat(every, || {
-                if let Some(recorder) = recorder {
-                    recorder.run_upkeep();
-                }
-            })
-            .await;
-    });
+    if let Some(recorder) = recorder {
+        tasks.spawn(every(UPKEEP, || recorder.run_upkeep()));
+    }
+    let (beating, woken, beat) = (Arc::clone(&pulse), hubs.clone(), config.heartbeat);
+    tasks.spawn(async move { beating.beat(beat, || woken.wake(true)).await });
     tracing::info!(%address, "the edge serves");
     let policy = Policy {
         loopback: address.ip().is_loopback(),
@@ -79,48 +72,76 @@ pub async fn run(config: Config, deps: Deps, shutdown: CancellationToken) -> Res
     };
     let gate = Arc::new(Gate {
         policy,
-        revocations,
+        revocations: revocations.clone(),
     });
-    let router = api::router(app)
+    let app = App {
+        bus: deps.live,
+        bulk: deps.bulk,
+        hubs: hubs.clone(),
+        pulse,
+        door: Arc::new(Door::new(config.streams_per_second)),
+        unknown_run: config.unknown_run,
+        revocations,
+    };
+    let guarding = middleware::from_fn_with_state(Arc::clone(&gate), guard::guard);
+    let router = api::router(app.clone())
         .fallback(web::serve)
-        .layer(middleware::from_fn_with_state(gate, guard::guard));
-    let served = serve(deps.listener, router, &config, &pulse, shutdown).await;
+        .layer(guarding);
+    let server = Server::new(app, gate, router, config.gone_after);
+    let served = server.run(deps.listener, shutdown).await;
     hubs.close().await;
     served
 }
 
-async fn serve(
-    listener: TcpListener,
-    router: Router,
-    config: &Config,
-    pulse: &Pulse,
-    shutdown: CancellationToken,
-) -> Result<(), Error> {
-    let listener = listener.tap_io(|socket| {
-        // Tokens are small and each is due at once.
-        let _ = socket.set_nodelay(true);
-    });
-    let quiet = CancellationToken::new();
-    let closing = quiet.clone();
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(async move { closing.cancelled().await });
-    let mut server = std::pin::pin!(server.into_future());
-    tokio::select! {
-        served = &mut server => return served.map_err(Error::Socket),
-        () = shutdown.cancelled() => {}
+/// Counts how often NATS messages were dropped because they were not read fast enough.
+async fn count_slow(mut slow: watch::Receiver<u64>, meters: Arc<Meters>) {
+    let mut seen = *slow.borrow_and_update();
+    while slow.changed().await.is_ok() {
+        let count = *slow.borrow_and_update();
+        meters.nats_slow.increment(count - seen);
+        seen = count;
     }
-    // Not ready first; then streams end one by one; then nobody new is let in.
-    pulse.stop();
-    tokio::select! {
-        served = &mut server => return served.map_err(Error::Socket),
-        () = sleep(config.drain()) => {}
+}
+
+async fn every(period: Duration, act: impl Fn()) {
+    let mut timer = interval(period);
+    timer.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        timer.tick().await;
+        act();
     }
-    quiet.cancel();
-    match timeout(CLOSING, server).await {
-        Ok(served) => served.map_err(Error::Socket),
-        Err(_) => {
-            tracing::warn!("some requests were not answered in time and are cut");
-            Ok(())
-        }
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_nats_drops_is_counted_once_for_the_edge() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let count = || {
+            let text = recorder.handle().render();
+            let lines = text.lines();
+            let name = "aideator_edge_slow_consumer_events_total ";
+            lines
+                .filter_map(|line| line.strip_prefix(name))
+                .collect::<String>()
+        };
+        let meters = metrics::with_local_recorder(&recorder, || Arc::new(Meters::new()));
+        let (events, slow) = watch::channel(7);
+        let counting = count_slow(slow, meters);
+        tokio::pin!(counting);
+        let mut turn = async || assert!(futures::poll!(&mut counting).is_pending());
+        turn().await;
+        assert_eq!(count(), "0", "what was before this edge");
+        events.send_replace(8);
+        turn().await;
+        turn().await;
+        assert_eq!(count(), "1");
+        events.send_replace(11);
+        turn().await;
+        assert_eq!(count(), "4");
     }
 }

@@ -1,22 +1,23 @@
-//! One viewer of one run: a body that ends, waits and catches up by itself. It runs inside its
-//! connection's task and holds no frames of its own.
+//! One viewer of one run: it waits, catches up and ends by itself, and says what is to be sent next. It
+//! holds no frames of its own, has no timer of its own, and what is rare about it lies elsewhere.
 
+mod alone;
 mod finding;
+mod sending;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aideator_contract::RunId;
 use bytes::{Bytes, BytesMut};
-use futures::Stream;
-use futures::stream;
 use serde_json::json;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use crate::hub::frame::{Frame, encode};
+use self::alone::Catching;
+use crate::hub::Member;
+use crate::hub::frame::{Frame, Kind, encode};
 use crate::hub::window::Due;
-use crate::hub::{Member, Past};
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::pulse::Pulse;
@@ -26,9 +27,9 @@ use crate::token::Refused;
 /// Frames are joined into chunks of about so many bytes.
 const CHUNK: usize = 64 * 1024;
 /// How often in a row a viewer may fall out of the window before it is closed; it resumes by its id.
-const FALLS: u32 = 8;
+const FALLS: u8 = 8;
 /// What a client is asked to wait before it connects again.
-const RETRY: &[u8] = b"retry: 1000\n\n";
+pub(crate) const RETRY: &str = "retry: 1000\n\n";
 const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
 /// One viewer.
@@ -36,39 +37,53 @@ pub struct Viewer {
     member: Member,
     changes: watch::Receiver<()>,
     pulse: Arc<Pulse>,
-    beat: watch::Receiver<u64>,
-    wanted: Option<Position>,
     phase: Phase,
     position: Position,
-    told_caught_up: bool,
+    /// What its token allows, where it showed one that ends.
+    lease: Option<Box<Lease>>,
+    /// What was given out last: it has been sent when more is asked for.
+    flight: Flight,
     /// How long a run nobody knows is waited for, and until when.
     patience: Duration,
     until: Instant,
-    falls: u32,
-    share_of_drain: f64,
-    /// What its token allows, where it showed one that ends.
-    lease: Option<Lease>,
+    share_of_drain: f32,
+    /// The last heartbeat of the hub that was answered.
+    beat: u32,
+    falls: u8,
+    told_caught_up: bool,
 }
 
 enum Phase {
-    /// The hub's stream is not known yet.
-    Waiting,
+    /// The hub's stream is not known yet; where it wants to begin.
+    Waiting(Option<Box<Position>>),
     /// Was shown more than the hub knows; given up at this time.
     Ahead(Instant),
     /// Looks for its place among the shared frames.
     Joining,
-    /// Reads by itself up to where the shared frames go on at a cursor.
-    Catching(Box<Past>, u64),
+    /// Reads by itself up to where the shared frames go on.
+    Catching(Box<Catching>),
     /// Takes the shared frames.
     Sharing(u64),
     Over,
 }
 
-enum Woken {
-    Changed,
-    Beat,
-    Impatient,
-    Drained,
+/// A chunk on its way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Flight {
+    /// It was taken from the window, up to the cursor.
+    shared: bool,
+    /// How many stored events are in it.
+    events: u32,
+    /// When the first of them that the viewer waited for was stored.
+    live: Option<u64>,
+}
+
+enum Step {
+    Chunk(Bytes),
+    On,
+    Wait,
+    /// Waits for a run nobody knows.
+    Unknown,
 }
 
 impl Viewer {
@@ -81,72 +96,74 @@ impl Viewer {
         patience: Duration,
         lease: Option<Lease>,
     ) -> Self {
+        let beat = member.window().beats;
         Self {
             changes: member.changes(),
-            beat: pulse.beats(),
-            member,
-            pulse,
-            wanted,
-            phase: Phase::Waiting,
+            phase: Phase::Waiting(wanted.map(Box::new)),
             position: Position::origin(0),
-            told_caught_up: false,
+            lease: lease.map(Box::new),
+            flight: Flight::default(),
             patience,
             until: Instant::now() + patience,
+            share_of_drain: pulse.share(rand::random()),
+            beat,
             falls: 0,
-            share_of_drain: rand::random_range(0.0..0.8),
-            lease,
+            told_caught_up: false,
+            member,
+            pulse,
         }
-    }
-
-    /// The body of its response.
-    pub fn body(self) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> + Send {
-        let opening = stream::iter([Ok(Bytes::from_static(RETRY))]);
-        let chunks = stream::unfold(self, |mut viewer| async move {
-            let chunk = viewer.next().await?;
-            metrics::counter!("aideator_edge_bytes_total").increment(chunk.len() as u64);
-            Some((Ok(chunk), viewer))
-        });
-        futures::StreamExt::chain(opening, chunks)
     }
 
     /// The next chunk, when one is due; `None` when there will be none.
     async fn next(&mut self) -> Option<Bytes> {
+        self.arrived();
         loop {
-            if let Some(refused) = self.lease.as_mut().and_then(Lease::over) {
+            if self.pulse.is_over(self.share_of_drain) {
+                return None;
+            }
+            if let Some(refused) = self.lease.as_mut().and_then(|lease| lease.over()) {
                 return Some(self.refused(refused));
             }
-            let due = match self.phase {
-                Phase::Waiting => self.begin(),
-                Phase::Ahead(give_up) => self.ahead(give_up).await,
+            let step = match self.phase {
+                Phase::Waiting(_) => self.begin(),
                 Phase::Joining => self.join(),
-                Phase::Catching(..) => self.catch_up().await,
                 Phase::Sharing(cursor) => self.share(cursor),
+                // What is rare is put elsewhere, so that a viewer at rest is small.
+                Phase::Ahead(give_up) => Box::pin(self.ahead(give_up)).await,
+                Phase::Catching(_) => Box::pin(self.catch_up()).await,
                 Phase::Over => return None,
             };
-            match due {
+            match step {
                 Step::Chunk(bytes) => return Some(bytes),
                 Step::On => {}
-                Step::Wait => match self.wait().await {
-                    Woken::Changed => {}
-                    Woken::Beat => return Some(PING),
-                    Woken::Impatient => return Some(self.unknown()),
-                    Woken::Drained => return None,
-                },
+                Step::Wait => self.changes.changed().await.ok()?,
+                Step::Unknown => {
+                    if let Some(word) = Box::pin(self.hope()).await {
+                        return Some(word);
+                    }
+                }
             }
         }
     }
 
     fn share(&mut self, cursor: u64) -> Step {
-        let window = self.member.window();
+        let mut window = self.member.window();
         match window.due(cursor, CHUNK) {
             Due::Chunk {
                 bytes,
-                cursor,
+                cursor: to,
                 position,
+                live,
             } => {
+                self.beat = window.beats;
                 drop(window);
                 self.position = position;
-                self.phase = Phase::Sharing(cursor);
+                self.phase = Phase::Sharing(to);
+                self.flight = Flight {
+                    shared: true,
+                    events: u32::try_from(to - cursor).unwrap_or(u32::MAX),
+                    live: live.filter(|_| self.told_caught_up),
+                };
                 return Step::Chunk(bytes);
             }
             Due::Behind => {
@@ -156,6 +173,7 @@ impl Viewer {
             Due::Nothing => {}
         }
         let (caught_up, ended, closed) = (window.caught_up, window.ended, window.closed);
+        let (known, beats) = (window.known, window.beats);
         drop(window);
         self.falls = 0;
         if caught_up && !self.told_caught_up {
@@ -170,28 +188,39 @@ impl Viewer {
         if closed {
             return self.close();
         }
-        Step::Wait
+        match self.answer(beats) {
+            Step::Wait if !known => Step::Unknown,
+            step => step,
+        }
+    }
+
+    /// Nothing is due but, once a heartbeat, a sign that the stream is alive.
+    fn answer(&mut self, beats: u32) -> Step {
+        if std::mem::replace(&mut self.beat, beats) == beats {
+            Step::Wait
+        } else {
+            Step::Chunk(PING)
+        }
     }
 
     fn fell(&mut self) -> Step {
-        metrics::counter!("aideator_edge_slow_viewers_total").increment(1);
+        self.member.meters().slow.increment(1);
         self.falls += 1;
-        if self.falls > FALLS {
-            tracing::debug!(run_id = %self.run(), "a viewer that can't keep up is closed");
-            return self.close();
+        if self.falls <= FALLS {
+            self.phase = Phase::Joining;
+            return Step::On;
         }
-        self.phase = Phase::Joining;
-        Step::On
+        tracing::debug!(run_id = %self.run(), "a viewer that can't keep up is closed");
+        self.member.meters().slow_closed.increment(1);
+        self.phase = Phase::Over;
+        let data = json!({ "reason": "this connection can't keep up; come back with the last id" });
+        let data = data.to_string();
+        Step::Chunk(encode(Some("slow"), Some(&self.position), data.as_bytes()))
     }
 
     fn close(&mut self) -> Step {
         self.phase = Phase::Over;
         Step::On
-    }
-
-    fn unknown(&mut self) -> Bytes {
-        let problem = Problem::unknown_run(self.run());
-        self.fail(&problem)
     }
 
     fn refused(&mut self, refused: Refused) -> Bytes {
@@ -204,40 +233,29 @@ impl Viewer {
         encode(Some("error"), None, problem.document().to_json().as_bytes())
     }
 
+    /// The last chunk was sent.
+    fn arrived(&mut self) {
+        let Flight { events, live, .. } = std::mem::take(&mut self.flight);
+        if events > 0 {
+            self.member.meters().deliveries.increment(events.into());
+        }
+        if let Some(stored) = live {
+            self.member.meters().arrived(stored);
+        }
+    }
+
     fn run(&self) -> &RunId {
         self.member.source().run()
     }
-
-    async fn wait(&mut self) -> Woken {
-        // While NATS is away nobody can say that a run is unknown.
-        let asked = self.member.source().bus().is_connected();
-        let unknown = {
-            let window = self.member.window();
-            asked && window.stream.is_some() && !window.known
-        };
-        tokio::select! {
-            biased;
-            () = self.pulse.drained(self.share_of_drain) => Woken::Drained,
-            changed = self.changes.changed() => match changed {
-                Ok(()) => Woken::Changed,
-                Err(_) => Woken::Drained,
-            },
-            Ok(()) = self.beat.changed() => Woken::Beat,
-            () = sleep_until(self.until), if unknown => Woken::Impatient,
-        }
-    }
 }
 
-enum Step {
-    Chunk(Bytes),
-    On,
-    Wait,
-}
-
-fn join(frames: &[Frame]) -> Bytes {
+/// The frames in one chunk, and how many of them are stored events.
+fn join(frames: &[Frame]) -> (Bytes, u32) {
     let mut chunk = BytesMut::new();
+    let mut events = 0;
     for frame in frames {
         chunk.extend_from_slice(&frame.encode());
+        events += u32::from(frame.kind != Kind::Gap);
     }
-    chunk.freeze()
+    (chunk.freeze(), events)
 }

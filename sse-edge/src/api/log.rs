@@ -53,7 +53,9 @@ pub(super) async fn log(
         return Ok((StatusCode::NOT_MODIFIED, about).into_response());
     }
     let same = !asked.contains_key(header::IF_RANGE) || names(&asked, header::IF_RANGE, &tag);
-    let range = asked.get(header::RANGE).and_then(|range| range.to_str().ok());
+    let range = asked
+        .get(header::RANGE)
+        .and_then(|range| range.to_str().ok());
     let Some(range) = range.filter(|_| same) else {
         let all = lines(&source, end).map(Ok::<_, Infallible>);
         return Ok((about, Body::from_stream(all)).into_response());

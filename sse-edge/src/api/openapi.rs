@@ -101,10 +101,15 @@ fn runs(book: &mut Book) {
     book.put("get", "/api/v1/runs/{run_id}", show);
 
     let events = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+    let problem = json!({ MEDIA_TYPE: { "schema": book.schemas.subschema_for::<Document>() } });
     let mut stream = book.operation(
         "Follows a run. Unnamed messages are events of variations (OutMessage), `state` messages the state log \
-         (StateMessage); `caught-up`, `gap`, `end` and `error` tell about the stream. Every id is a position to resume from.",
-        [("200", "The event stream", events), ("204", "All was shown already, and the run is over", json!({}))],
+         (StateMessage); `caught-up`, `gap`, `slow`, `end` and `error` tell about the stream. Every id is a position to resume from.",
+        [
+            ("200", "The event stream", events),
+            ("204", "All was shown already, and the run is over", json!({})),
+            ("503", "Too many ask at once, or NATS is away; `Retry-After` says when to come back", problem),
+        ],
     );
     stream["parameters"] = json!([
         header("Last-Event-ID", "Go on behind the event with this id"),

@@ -1,18 +1,21 @@
-//! The event stream of a run.
+//! The event stream of a run. What a request gets is decided in one place; it goes out as the body of a
+//! response here, and on a bare socket in [`crate::serve`].
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aideator_contract::{RunId, StateMessage};
+use aideator_contract::{Code, Reason, RunId, StateMessage};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode, header};
+use http::StatusCode;
+use http::request::Parts;
 use serde::Deserialize;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::App;
+use crate::admission::Turn;
 use crate::pass::Pass;
 use crate::position::Position;
 use crate::problem::Problem;
@@ -22,45 +25,83 @@ use crate::viewer::Viewer;
 /// How long the question whether all was shown already may take; a stream is answered after it.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// The headers of an event stream.
+pub(crate) const HEADERS: [(&str, &str); 3] = [
+    ("content-type", "text/event-stream"),
+    ("cache-control", "no-cache, no-transform"),
+    ("x-accel-buffering", "no"),
+];
+
 /// Where a client says it was, if it can't send the header.
 #[derive(Debug, Default, Deserialize)]
-pub(super) struct Since {
+struct Since {
     #[serde(alias = "lastEventId")]
     last_event_id: Option<String>,
+}
+
+/// What a request for a stream gets.
+pub(crate) enum Answer {
+    /// A place among the viewers.
+    Follow(Box<Viewer>),
+    /// The word that it has been shown everything.
+    Complete,
 }
 
 /// Follows a run: what was and what comes, until it is over.
 pub(super) async fn stream(
     State(app): State<App>,
     Path(run): Path<String>,
-    Query(since): Query<Since>,
     Extension(pass): Extension<Pass>,
-    headers: HeaderMap,
+    head: Parts,
 ) -> Result<Response, Problem> {
-    let run = super::run_id(&run)?;
-    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    Ok(match answer(&app, &pass, &run, &head).await? {
+        Answer::Follow(viewer) => (HEADERS, Body::from_stream(viewer.body())).into_response(),
+        Answer::Complete => StatusCode::NO_CONTENT.into_response(),
+    })
+}
+
+/// Decides what a request gets that asks for the stream of a run and may read it.
+pub(crate) async fn answer(
+    app: &App,
+    pass: &Pass,
+    run: &str,
+    head: &Parts,
+) -> Result<Answer, Problem> {
+    let run = super::run_id(run)?;
+    let header = head.headers.get("last-event-id");
+    let header = header.and_then(|id| id.to_str().ok());
+    let since = Query::<Since>::try_from_uri(&head.uri)
+        .map_err(|error| Reason::new(Code::BadValue, error.body_text()))?;
     let wanted = resume::wanted(header, since.last_event_id.as_deref())?;
+    take_turn(app).await?;
     if let Some(position) = &wanted
         && !app.hubs.is_live(&run)
-        && timeout(LOOK, is_all_shown(&app, &run, position)).await == Ok(true)
+        && timeout(LOOK, is_all_shown(app, &run, position)).await == Ok(true)
     {
-        return Ok(StatusCode::NO_CONTENT.into_response());
+        return Ok(Answer::Complete);
     }
     let member = app.hubs.join(&run, wanted);
-    let lease = app.lease(&pass);
-    let viewer = Viewer::new(
-        member,
-        wanted,
-        Arc::clone(&app.pulse),
-        app.unknown_run,
-        lease,
-    );
-    let headers = [
-        (header::CONTENT_TYPE.as_str(), "text/event-stream"),
-        (header::CACHE_CONTROL.as_str(), "no-cache, no-transform"),
-        ("x-accel-buffering", "no"),
-    ];
-    Ok((headers, Body::from_stream(viewer.body())).into_response())
+    let lease = app.lease(pass);
+    let pulse = Arc::clone(&app.pulse);
+    let viewer = Viewer::new(member, wanted, pulse, app.unknown_run, lease);
+    Ok(Answer::Follow(Box::new(viewer)))
+}
+
+/// Waits until there is room for one more stream.
+async fn take_turn(app: &App) -> Result<(), Problem> {
+    let meters = app.hubs.meters();
+    match app.door.ask() {
+        Turn::In(wait) if wait.is_zero() => {}
+        Turn::In(wait) => {
+            meters.delayed.increment(1);
+            sleep(wait).await;
+        }
+        Turn::Away(wait) => {
+            meters.refused.increment(1);
+            return Err(Problem::Busy(wait));
+        }
+    }
+    Ok(())
 }
 
 /// Whether the run is over and all of it was shown at `position`. No answer is no: only a stream that

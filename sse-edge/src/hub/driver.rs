@@ -1,7 +1,7 @@
 //! The task that drives a hub: it does what the core asks and shows what the core says.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aideator_bus::{Error, Live, LiveMessage};
 use futures::future::{BoxFuture, FutureExt as _};
@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::core::{Core, Counts, Input, Output};
 use super::frame::{Frame, Kind};
 use super::message::Message;
+use super::pace::Pace;
 use super::registry::{Hub, Hubs, lock};
 use super::source::Stream;
 use crate::position::Position;
@@ -90,9 +91,10 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
         joined: 0,
         doubted: 0,
         counts: Counts::default(),
+        pace: Pace::default(),
     };
     driver.step(Input::Tick);
-    driver.publish();
+    driver.publish(hubs);
     driver.run(live, stream, reconnects, slow, hubs).await
 }
 
@@ -113,6 +115,7 @@ struct Driver {
     joined: u64,
     doubted: u64,
     counts: Counts,
+    pace: Pace,
 }
 
 impl Driver {
@@ -138,6 +141,7 @@ impl Driver {
                 .core
                 .due()
                 .map(|due| self.began + Duration::from_millis(due));
+            let wake = self.pace.due().map(|due| self.began + due);
             tokio::select! {
                 message = live.next() => match message {
                     Some(message) => self.hear(message, &mut live),
@@ -158,14 +162,12 @@ impl Driver {
                     Done::Stream(Err(_), _) => self.ask_stream(OPEN_PAUSE),
                 },
                 () = sleep_until(due.unwrap_or(leave)), if due.is_some() => self.step(Input::Tick),
+                () = sleep_until(wake.unwrap_or(leave)), if wake.is_some() => {}
                 Ok(()) = reconnects.changed() => {
                     self.step(Input::Missed);
                     self.ask_stream(Duration::ZERO);
                 }
-                Ok(()) = slow.changed() => {
-                    metrics::counter!("aideator_edge_slow_consumer_events_total").increment(1);
-                    self.step(Input::Missed);
-                }
+                Ok(()) = slow.changed() => self.step(Input::Missed),
                 Ok(()) = viewers.changed() => {}
                 () = sleep_until(leave), if idle_since.is_some() => {
                     if hubs.forget(&self.hub, false) {
@@ -173,7 +175,7 @@ impl Driver {
                     }
                 }
             }
-            self.publish();
+            self.publish(hubs);
         }
     }
 
@@ -214,8 +216,8 @@ impl Driver {
         self.reads.push(Box::pin(asking));
     }
 
-    /// Shows what is to be shown and wakes the viewers, if anything changed for them.
-    fn publish(&mut self) {
+    /// Shows what is to be shown and wakes the viewers, if anything changed for them and it is time.
+    fn publish(&mut self, hubs: &Hubs) {
         let (joined, doubted) = {
             let window = lock(&self.hub.window);
             (window.joined, window.doubted)
@@ -230,8 +232,10 @@ impl Driver {
         self.measure();
         let mut window = lock(&self.hub.window);
         let mut changed = opened || !self.frames.is_empty();
+        let is_live = window.caught_up;
         for frame in self.frames.drain(..) {
-            window.push(frame.encode(), frame.position);
+            let live = is_live && matches!(frame.kind, Kind::Out(_));
+            window.push(frame.encode(), frame.position, live.then_some(frame.ts));
         }
         let consumed = self.core.consumed();
         changed |= window.consumed != consumed;
@@ -246,7 +250,12 @@ impl Driver {
         note(window.ended.is_some(), ended.is_some());
         window.ended = ended;
         drop(window);
+        let now = self.began.elapsed();
         if changed {
+            let viewers = *self.hub.viewers.borrow();
+            self.pace.ask(hubs.pause(viewers), now);
+        }
+        if self.pace.wake(now) {
             self.hub.changed.send_replace(());
         }
     }
@@ -270,22 +279,12 @@ impl Driver {
     }
 
     fn measure(&mut self) {
-        metrics::counter!("aideator_edge_frames_total").increment(self.frames.len() as u64);
+        let meters = &self.hub.meters;
+        meters.frames.increment(self.frames.len() as u64);
         let before = std::mem::replace(&mut self.counts, self.core.counts());
         let (holes, healed) = (self.counts.holes, self.counts.healed);
-        metrics::counter!("aideator_edge_holes_found_total").increment(holes - before.holes);
-        metrics::counter!("aideator_edge_holes_healed_total").increment(healed - before.healed);
-        metrics::counter!("aideator_edge_gaps_total").increment(self.counts.gaps - before.gaps);
-        if !self.core.is_caught_up() {
-            return;
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let now = now.unwrap_or_default().as_secs_f64();
-        for frame in &self.frames {
-            if matches!(frame.kind, Kind::Out(_)) {
-                let latency = (now - frame.ts as f64 / 1000.0).max(0.0);
-                metrics::histogram!("aideator_edge_live_latency_seconds").record(latency);
-            }
-        }
+        meters.holes_found.increment(holes - before.holes);
+        meters.holes_healed.increment(healed - before.healed);
+        meters.gaps.increment(self.counts.gaps - before.gaps);
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::registry::lock;
+use crate::telemetry::Meters;
 
 /// A page's bounds.
 const PAGE_MESSAGES: usize = 1024;
@@ -20,14 +21,14 @@ const PAGE_BYTES: usize = 256 * 1024;
 const PAGES_AT_ONCE: usize = 4;
 
 /// Where pages are read, by all readers.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Bulk {
     bus: Bus,
     turns: Arc<Semaphore>,
+    meters: Arc<Meters>,
 }
 
 /// The pages of one reader.
-#[derive(Debug)]
 pub(super) struct Pages {
     bulk: Bulk,
     ahead: Mutex<Option<Ahead>>,
@@ -42,9 +43,10 @@ struct Ahead {
 }
 
 impl Bulk {
-    pub(super) fn new(bus: Bus) -> Self {
+    pub(super) fn new(bus: Bus, meters: Arc<Meters>) -> Self {
         Self {
             bus,
+            meters,
             turns: Arc::new(Semaphore::new(PAGES_AT_ONCE)),
         }
     }
@@ -52,7 +54,7 @@ impl Bulk {
     async fn page(self, filter: Subject, from: u64) -> Result<Page, Error> {
         // Never closed, so there always is a turn.
         let _turn = self.turns.acquire().await;
-        metrics::counter!("aideator_edge_catch_up_reads_total").increment(1);
+        self.meters.reads.increment(1);
         let batch = Batch {
             stream: RUNS_STREAM,
             filter: filter.as_str(),

@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use aideator_bus::Bus;
 use aideator_contract::RunId;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::driver;
+use super::pace::{Load, pause};
 use super::pages::Bulk;
 use super::shelf::Shelf;
 use super::source::Source;
 use super::window::{Bounds, Window};
 use crate::position::Position;
+use crate::telemetry::Meters;
 
 /// The hubs of this edge. Cloning is cheap and shares them.
 #[derive(Clone)]
@@ -27,6 +31,9 @@ struct Inner {
     shelf: Arc<Shelf>,
     bounds: Bounds,
     hubs: Mutex<HashMap<RunId, Arc<Hub>>>,
+    meters: Arc<Meters>,
+    load: Mutex<Load>,
+    began: Instant,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -37,6 +44,7 @@ pub(super) struct Hub {
     pub(super) window: Mutex<Window>,
     pub(super) changed: watch::Sender<()>,
     pub(super) viewers: watch::Sender<usize>,
+    pub(super) meters: Arc<Meters>,
 }
 
 /// A viewer's place in a hub; dropping it leaves.
@@ -48,12 +56,16 @@ impl Hubs {
     /// No hubs yet.
     #[must_use]
     pub fn new(live: Bus, bulk: Bus, bounds: Bounds) -> Self {
+        let meters = Arc::new(Meters::new());
         Self(Arc::new(Inner {
             shelf: Arc::new(Shelf::new(bulk.archives())),
             live,
-            bulk: Bulk::new(bulk),
+            bulk: Bulk::new(bulk, Arc::clone(&meters)),
             bounds,
             hubs: Mutex::default(),
+            meters,
+            load: Mutex::default(),
+            began: Instant::now(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         }))
@@ -71,10 +83,11 @@ impl Hubs {
                     window: Mutex::new(Window::new(self.0.bounds)),
                     changed: watch::channel(()).0,
                     viewers: watch::channel(0).0,
+                    meters: Arc::clone(&self.0.meters),
                 });
                 let driving = driver::drive(Arc::clone(&hub), wanted, self.clone());
                 self.0.tasks.spawn(driving);
-                metrics::gauge!("aideator_edge_hubs").increment(1);
+                self.0.meters.hubs.increment(1);
                 Arc::clone(entry.insert(hub))
             }
         };
@@ -102,6 +115,29 @@ impl Hubs {
         )
     }
 
+    /// Wakes all viewers; after a heartbeat each of them shows that its stream is alive.
+    pub(crate) fn wake(&self, is_heartbeat: bool) {
+        let hubs: Vec<_> = lock(&self.0.hubs).values().cloned().collect();
+        for hub in hubs {
+            if is_heartbeat {
+                let mut window = lock(&hub.window);
+                window.beats = window.beats.wrapping_add(1);
+            }
+            hub.changed.send_replace(());
+        }
+    }
+
+    /// The measurements of this edge.
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
+        &self.0.meters
+    }
+
+    /// So many viewers have something to be shown: how long after they were woken they are woken again.
+    pub(super) fn pause(&self, viewers: usize) -> Duration {
+        let now = self.0.began.elapsed();
+        pause(lock(&self.0.load).note(viewers, now))
+    }
+
     /// Ends all hubs and waits for them.
     pub async fn close(&self) {
         self.0.stop.cancel();
@@ -124,7 +160,7 @@ impl Hubs {
             .is_some_and(|known| Arc::ptr_eq(known, hub))
         {
             hubs.remove(hub.source.run());
-            metrics::gauge!("aideator_edge_hubs").decrement(1);
+            self.0.meters.hubs.decrement(1);
         }
         true
     }
@@ -139,7 +175,7 @@ impl Member {
             window.ended = None;
         }
         hub.viewers.send_modify(|viewers| *viewers += 1);
-        metrics::gauge!("aideator_edge_viewers").increment(1);
+        hub.meters.viewers.increment(1);
         Self { hub }
     }
 
@@ -165,12 +201,16 @@ impl Member {
     pub fn source(&self) -> &Source {
         &self.hub.source
     }
+
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.hub.meters
+    }
 }
 
 impl Drop for Member {
     fn drop(&mut self) {
         self.hub.viewers.send_modify(|viewers| *viewers -= 1);
-        metrics::gauge!("aideator_edge_viewers").decrement(1);
+        self.hub.meters.viewers.decrement(1);
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Stream {
 }
 
 /// Where one reader reads a run.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Source {
     live: Bus,
     pages: Arc<Pages>,
@@ -155,7 +155,11 @@ impl Source {
         })
     }
 
-    async fn archived_page(&self, read: Read, from: u64) -> Result<Option<aideator_bus::Page>, Error> {
+    async fn archived_page(
+        &self,
+        read: Read,
+        from: u64,
+    ) -> Result<Option<aideator_bus::Page>, Error> {
         let Some(archive) = self.shelf.get(&self.run).await? else {
             return Ok(None);
         };

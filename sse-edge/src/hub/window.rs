@@ -26,14 +26,33 @@ impl Default for Bounds {
     }
 }
 
+#[derive(Debug)]
+struct Shared {
+    frame: Bytes,
+    /// Where a viewer is who was shown it.
+    position: Position,
+    /// When it was stored, if it came live.
+    live: Option<u64>,
+}
+
+/// What is due from one cursor, joined: kept for the next viewer at the same cursor.
+#[derive(Debug)]
+struct Joined {
+    from: u64,
+    most: usize,
+    bytes: Bytes,
+    to: u64,
+}
+
 /// The window. A cursor counts the frames of the hub from its beginning.
 #[derive(Debug, Default)]
 pub struct Window {
     bounds: Bounds,
-    frames: VecDeque<(Bytes, Position)>,
+    frames: VecDeque<Shared>,
     bytes: usize,
     first: u64,
     before: Option<Position>,
+    joined_last: Option<Joined>,
     /// The stream that is read, once it is known.
     pub stream: Option<Stream>,
     /// The place of a viewer where nothing is any more.
@@ -52,6 +71,8 @@ pub struct Window {
     pub joined: u64,
     /// How many viewers came that were shown more than the hub knows.
     pub doubted: u64,
+    /// How often the viewers were asked to show that their streams are alive.
+    pub beats: u32,
 }
 
 /// What is due for a viewer.
@@ -65,6 +86,8 @@ pub enum Due {
         cursor: u64,
         /// The position behind them.
         position: Position,
+        /// When the first of them that came live was stored, in milliseconds since the Unix epoch.
+        live: Option<u64>,
     },
     /// Nothing: it has all.
     Nothing,
@@ -89,21 +112,27 @@ impl Window {
         self.before = Some(start);
     }
 
-    /// Appends a frame; the oldest ones go where the bounds demand it.
-    pub fn push(&mut self, frame: Bytes, position: Position) {
+    /// Appends a frame; the oldest ones go where the bounds demand it. `live` is when it was stored, if
+    /// it is shown as it comes.
+    pub fn push(&mut self, frame: Bytes, position: Position, live: Option<u64>) {
         // The stream has grown since the hub began: a viewer that has seen this has not lost its place.
         if let Some(stream) = &mut self.stream {
             stream.last = stream.last.max(position.shown.largest());
         }
+        self.joined_last = None;
         self.bytes += frame.len();
-        self.frames.push_back((frame, position));
+        self.frames.push_back(Shared {
+            frame,
+            position,
+            live,
+        });
         while self.frames.len() > 1
             && (self.bytes > self.bounds.bytes || self.frames.len() > self.bounds.frames)
         {
-            if let Some((frame, position)) = self.frames.pop_front() {
-                self.bytes -= frame.len();
+            if let Some(oldest) = self.frames.pop_front() {
+                self.bytes -= oldest.frame.len();
                 self.first += 1;
-                self.before = Some(position);
+                self.before = Some(oldest.position);
             }
         }
     }
@@ -120,49 +149,92 @@ impl Window {
         cursor >= self.first
     }
 
-    /// The cursor from where a viewer at `position` can go on with the shared frames.
+    /// The cursor from where a viewer at `position` can go on with the shared frames. Positions only
+    /// grow, so it is looked up, not searched for.
     #[must_use]
     pub fn find(&self, position: &Position) -> Option<u64> {
         if self.before.as_ref() == Some(position) {
             return Some(self.first);
         }
-        let at = self.frames.iter().position(|(_, at)| at == position)?;
-        Some(self.first + at as u64 + 1)
+        let shown = &position.shown;
+        let at = self
+            .frames
+            .partition_point(|frame| !frame.position.shown.covers(shown));
+        let found = self.frames.get(at)?;
+        (found.position == *position).then_some(self.first + at as u64 + 1)
     }
 
     /// What is due for a viewer at `cursor`: frames up to `most` bytes, one at least.
     #[must_use]
-    pub fn due(&self, cursor: u64, most: usize) -> Due {
+    pub fn due(&mut self, cursor: u64, most: usize) -> Due {
         let Some(skip) = cursor.checked_sub(self.first) else {
             return Due::Behind;
         };
+        if cursor >= self.end() {
+            return Due::Nothing;
+        }
         let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+        let (bytes, to) = self.joined(cursor, skip, most);
+        let count = usize::try_from(to - cursor).unwrap_or(usize::MAX);
+        let mut due = self.frames.range(skip..skip + count);
+        Due::Chunk {
+            live: due.find_map(|frame| frame.live),
+            bytes,
+            cursor: to,
+            position: self.frames[skip + count - 1].position,
+        }
+    }
+
+    /// The frames from `cursor` on, as many as fit, and the cursor behind them. Viewers who wake together
+    /// are at the same cursor, so what one of them needs is kept for the next.
+    fn joined(&mut self, cursor: u64, skip: usize, most: usize) -> (Bytes, u64) {
+        if let Some(last) = &self.joined_last
+            && (last.from, last.most) == (cursor, most)
+        {
+            return (last.bytes.clone(), last.to);
+        }
         let mut room = most;
-        let due = self.frames.iter().skip(skip).take_while(|(frame, _)| {
-            let fits = room >= frame.len() || room == most;
-            room = room.saturating_sub(frame.len());
+        let due = self.frames.range(skip..).take_while(|shared| {
+            let fits = room >= shared.frame.len() || room == most;
+            room = room.saturating_sub(shared.frame.len());
             fits
         });
         let count = due.count();
-        if count == 0 {
-            return Due::Nothing;
+        let to = cursor + count as u64;
+        if count == 1 {
+            return (self.frames[skip].frame.clone(), to);
         }
         let frames = || self.frames.range(skip..skip + count);
-        let position = self.frames[skip + count - 1].1;
-        let bytes = if count == 1 {
-            self.frames[skip].0.clone()
-        } else {
-            let length = frames().map(|(frame, _)| frame.len()).sum();
-            let mut joined = BytesMut::with_capacity(length);
-            for (frame, _) in frames() {
-                joined.extend_from_slice(frame);
+        let mut joined = BytesMut::with_capacity(frames().map(|shared| shared.frame.len()).sum());
+        for shared in frames() {
+            joined.extend_from_slice(&shared.frame);
+        }
+        let bytes = joined.freeze();
+        self.joined_last = Some(Joined {
+            from: cursor,
+            most,
+            bytes: bytes.clone(),
+            to,
+        });
+        (bytes, to)
+    }
+
+    /// Where a viewer is of whose frames before `cursor` the last `unsent` bytes are not sent: the rest of
+    /// the frame that was cut, the cursor behind that frame, and the position there. Holding this, a viewer
+    /// that stalls holds no frame but one. `None` if the frame has left the window meanwhile.
+    #[must_use]
+    pub fn cut(&self, cursor: u64, unsent: usize) -> Option<(Bytes, u64, Position)> {
+        let mut behind = usize::try_from(cursor.checked_sub(self.first)?).ok()?;
+        let mut unsent = unsent;
+        loop {
+            let shared = self.frames.get(behind.checked_sub(1)?)?;
+            let length = shared.frame.len();
+            if unsent <= length {
+                let rest = shared.frame.slice(length - unsent..);
+                return Some((rest, self.first + behind as u64, shared.position));
             }
-            joined.freeze()
-        };
-        Due::Chunk {
-            bytes,
-            cursor: cursor + count as u64,
-            position,
+            unsent -= length;
+            behind -= 1;
         }
     }
 }
@@ -186,7 +258,7 @@ mod tests {
     }
 
     fn push(window: &mut Window, text: &'static str, sequence: u64) {
-        window.push(Bytes::from_static(text.as_bytes()), at(sequence));
+        window.push(Bytes::from_static(text.as_bytes()), at(sequence), None);
     }
 
     #[test]
@@ -199,11 +271,63 @@ mod tests {
             bytes: Bytes::from_static(bytes.as_bytes()),
             cursor,
             position: at(cursor),
+            live: None,
         };
         assert_eq!(window.due(0, 100), chunk("aabbcc", 3));
         assert_eq!(window.due(0, 5), chunk("aabb", 2));
         assert_eq!(window.due(1, 1), chunk("bb", 2));
         assert_eq!(window.due(3, 100), Due::Nothing);
+    }
+
+    #[test]
+    fn what_is_joined_for_one_viewer_is_shared_by_the_next_and_holds_what_came_since() {
+        let mut window = window(10);
+        push(&mut window, "aa", 1);
+        push(&mut window, "bb", 2);
+        let mut address = || match window.due(0, 100) {
+            Due::Chunk { bytes, .. } => bytes.as_ptr(),
+            due => panic!("{due:?}"),
+        };
+        assert_eq!(address(), address(), "joined once");
+        push(&mut window, "cc", 3);
+        let Due::Chunk { bytes, cursor, .. } = window.due(0, 100) else {
+            panic!("nothing is due");
+        };
+        assert_eq!((&bytes[..], cursor), (&b"aabbcc"[..], 3));
+    }
+
+    #[test]
+    fn who_is_cut_short_holds_the_rest_of_one_frame() {
+        let mut window = window(10);
+        for (text, sequence) in [("aaa", 1), ("bbb", 2), ("ccc", 3)] {
+            push(&mut window, text, sequence);
+        }
+        let all = b"aaabbbccc";
+        for sent in 0..all.len() {
+            let (rest, cursor, position) = window.cut(3, all.len() - sent).unwrap();
+            assert!(rest.len() <= 3, "{rest:?}");
+            assert_eq!(position, at(cursor));
+            let mut whole = all[..sent].to_vec();
+            whole.extend_from_slice(&rest);
+            if let Due::Chunk { bytes, .. } = window.due(cursor, 100) {
+                whole.extend_from_slice(&bytes);
+            }
+            assert_eq!(whole, all, "cut after {sent}");
+        }
+        assert!(window.cut(3, 10).is_none(), "that frame is not here");
+    }
+
+    #[test]
+    fn what_came_live_is_dated_by_its_first_event() {
+        let mut window = window(10);
+        push(&mut window, "a", 1);
+        window.push(Bytes::from_static(b"b"), at(2), Some(70));
+        window.push(Bytes::from_static(b"c"), at(3), Some(80));
+        let mut live = |cursor| match window.due(cursor, 100) {
+            Due::Chunk { live, .. } => live,
+            due => panic!("{due:?}"),
+        };
+        assert_eq!((live(0), live(1), live(2)), (Some(70), Some(70), Some(80)));
     }
 
     #[test]
@@ -225,7 +349,7 @@ mod tests {
     fn a_frame_larger_than_the_window_is_kept_alone() {
         let mut window = window(9);
         push(&mut window, "a", 1);
-        window.push(Bytes::from(vec![b'x'; 500]), at(2));
+        window.push(Bytes::from(vec![b'x'; 500]), at(2), None);
         assert_eq!(window.due(0, 10), Due::Behind);
         assert!(matches!(window.due(1, 10), Due::Chunk { cursor: 2, .. }));
     }

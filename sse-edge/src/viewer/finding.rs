@@ -1,25 +1,33 @@
 //! A viewer finds its place among the shared frames.
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-use super::{PING, Phase, Step, Viewer, join};
+use super::{Phase, Step, Viewer};
+use crate::hub::LOST_AFTER;
 use crate::hub::core::NO_LONGER_KEPT;
 use crate::hub::frame::Frame;
-use crate::hub::{LOST_AFTER, Past};
 use crate::position::Position;
-use crate::resume::{LOST_END, Start, start_at};
+use crate::resume::{Start, start_at};
 
 impl Viewer {
     pub(super) fn begin(&mut self) -> Step {
-        let (stream, closed, refused) = {
+        let (stream, closed, refused, beats) = {
             let window = self.member.window();
-            (window.stream, window.closed, window.refused)
+            (window.stream, window.closed, window.refused, window.beats)
         };
         let Some(stream) = stream else {
-            return if closed { self.close() } else { Step::Wait };
+            return if closed {
+                self.close()
+            } else {
+                self.answer(beats)
+            };
         };
         self.until = Instant::now() + self.patience;
-        match start_at(self.wanted, stream) {
+        let wanted = match &mut self.phase {
+            Phase::Waiting(wanted) => wanted.take().map(|wanted| *wanted),
+            _ => None,
+        };
+        match start_at(wanted, stream) {
             Start::At(position) if refused == Some(position) => {
                 self.lost(NO_LONGER_KEPT, stream.epoch)
             }
@@ -39,7 +47,10 @@ impl Viewer {
         let is_ahead = !window.consumed.covers(&self.position.shown);
         drop(window);
         match found {
-            Some(cursor) => self.phase = Phase::Sharing(cursor),
+            Some(cursor) => {
+                self.member.meters().from_window.increment(1);
+                self.phase = Phase::Sharing(cursor);
+            }
             None if is_ahead => {
                 self.member.doubt();
                 self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
@@ -49,81 +60,7 @@ impl Viewer {
         Step::On
     }
 
-    /// The hub is still reading, another edge heard more, or a new leader does not know all yet: waits
-    /// until the hub knows as much as this viewer was shown.
-    pub(super) async fn ahead(&mut self, give_up: Instant) -> Step {
-        let (reached, closed, reading) = {
-            let window = self.member.window();
-            let reached = window.consumed.covers(&self.position.shown);
-            (reached, window.closed, !window.caught_up)
-        };
-        if closed {
-            return self.close();
-        }
-        if reached {
-            self.phase = Phase::Joining;
-            return Step::On;
-        }
-        tokio::select! {
-            changed = self.changes.changed() => return match changed {
-                Ok(()) => Step::On,
-                Err(_) => self.close(),
-            },
-            Ok(()) = self.beat.changed() => return Step::Chunk(PING),
-            () = self.pulse.drained(self.share_of_drain) => return self.close(),
-            () = sleep_until(give_up) => {}
-        }
-        match self.member.source().stream().await {
-            Ok(stream) if stream.epoch != self.position.epoch => self.close(),
-            Ok(stream) if stream.last < self.position.shown.largest() => {
-                self.lost(LOST_END, stream.epoch)
-            }
-            Ok(_) if !reading => {
-                // The hub will not come by what this viewer was shown: it may be no longer kept.
-                self.read_alone();
-                Step::On
-            }
-            Ok(_) | Err(_) => {
-                self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
-                Step::On
-            }
-        }
-    }
-
-    fn read_alone(&mut self) {
-        let source = self.member.source().apart();
-        let (end, consumed) = {
-            let window = self.member.window();
-            (window.end(), window.consumed)
-        };
-        let past = Past::new(source, self.position, consumed);
-        self.phase = Phase::Catching(Box::new(past), end);
-    }
-
-    pub(super) async fn catch_up(&mut self) -> Step {
-        let Phase::Catching(past, cursor) = &mut self.phase else {
-            return Step::On;
-        };
-        let frames = tokio::select! {
-            frames = past.next() => frames,
-            Ok(()) = self.beat.changed() => return Step::Chunk(PING),
-            () = self.pulse.drained(self.share_of_drain) => return self.close(),
-        };
-        if let Some(frames) = frames {
-            self.position = past.position();
-            return Step::Chunk(join(&frames));
-        }
-        let window = self.member.window();
-        if window.holds(*cursor) {
-            self.phase = Phase::Sharing(*cursor);
-        } else {
-            past.raise(window.consumed);
-            *cursor = window.end();
-        }
-        Step::On
-    }
-
-    fn lost(&mut self, why: &'static str, epoch: u64) -> Step {
+    pub(super) fn lost(&mut self, why: &'static str, epoch: u64) -> Step {
         self.phase = Phase::Joining;
         self.position = Position::origin(epoch);
         Step::Chunk(Frame::gap(why, None, self.position).encode())

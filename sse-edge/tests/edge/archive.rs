@@ -43,7 +43,11 @@ fn track(events: &[Event], track: u64) -> Vec<&str> {
         "state" => track == 9,
         _ => false,
     };
-    events.iter().filter(of).map(|event| event.data.as_str()).collect()
+    events
+        .iter()
+        .filter(of)
+        .map(|event| event.data.as_str())
+        .collect()
 }
 
 async fn finished(world: &World, name: &str) -> Run {
@@ -87,7 +91,10 @@ async fn a_run_replays_and_resumes_the_same_from_stream_archive_and_both() {
             }
             let mut events = from_stream[..=at].to_vec();
             events.extend(viewer.until("end").await);
-            assert!(events.iter().all(|event| event.name != "gap"), "cut at {at}");
+            assert!(
+                events.iter().all(|event| event.name != "gap"),
+                "cut at {at}"
+            );
             for t in [0, 1, 9] {
                 assert_eq!(track(&events, t), track(&from_stream, t), "cut at {at}");
             }
@@ -142,8 +149,14 @@ async fn an_archived_run_is_there_for_whoever_asks() {
     let last = world.archive(&run).await;
     world.purge(&run, last).await;
     let edge = world.other_edge().await;
-    assert_eq!(get(edge.address, "/api/v1/runs/a").await.json().await, before);
-    assert_eq!(get(edge.address, "/api/v1/runs/a/log").await.text().await, log);
+    assert_eq!(
+        get(edge.address, "/api/v1/runs/a").await.json().await,
+        before
+    );
+    assert_eq!(
+        get(edge.address, "/api/v1/runs/a/log").await.text().await,
+        log
+    );
     assert_eq!(get(edge.address, "/api/v1/runs/b").await.status, 404);
     let pick = json!({ "variation": 0 }).to_string();
     let headers = [("content-type", "application/json")];
@@ -175,18 +188,27 @@ async fn a_log_up_to_a_place_is_kept_for_ever_and_given_in_parts() {
     assert_ne!(grown.headers["etag"], tag);
     let to = format!("{path}?to={}", tag.trim_matches('"'));
     let fixed = ask(&to, &[]).await;
-    assert_eq!(fixed.headers["cache-control"], "private, max-age=31536000, immutable");
+    assert_eq!(
+        fixed.headers["cache-control"],
+        "private, max-age=31536000, immutable"
+    );
     assert_eq!(fixed.headers["etag"], tag);
     assert_eq!(fixed.text().await, whole);
 
     let part = ask(&to, &[("range", "bytes=10-19")]).await;
     assert_eq!(part.status, 206);
-    assert_eq!(part.headers["content-range"], format!("bytes 10-19/{}", whole.len()));
+    assert_eq!(
+        part.headers["content-range"],
+        format!("bytes 10-19/{}", whole.len())
+    );
     assert_eq!(part.text().await, whole[10..20]);
     let last = ask(&to, &[("range", "bytes=-5"), ("if-range", &tag)]).await;
     assert_eq!(last.text().await, whole[whole.len() - 5..]);
     let other = ask(&to, &[("range", "bytes=0-4"), ("if-range", "\"1.2\"")]).await;
-    assert_eq!(other.status, 200, "of another log no part is a part of this one");
+    assert_eq!(
+        other.status, 200,
+        "of another log no part is a part of this one"
+    );
     assert_eq!(ask(&to, &[("range", "bytes=999999-")]).await.status, 416);
     assert_eq!(ask(&format!("{path}?to=1.5.0"), &[]).await.status, 422);
     assert_eq!(ask(&format!("{path}?to=nonsense"), &[]).await.status, 400);

@@ -24,7 +24,7 @@ pub(crate) struct Event {
     pub(crate) data: String,
 }
 
-/// Sends a request. HTTP/1.0, so that the body comes as it is and ends with the connection.
+/// Sends a request on a new connection.
 pub(crate) async fn send(
     edge: SocketAddr,
     method: &str,
@@ -33,6 +33,34 @@ pub(crate) async fn send(
     body: &str,
 ) -> Answer {
     let mut socket = soon(TcpStream::connect(edge)).await.unwrap();
+    let request = request(edge, method, path, headers, body);
+    socket.write_all(request.as_bytes()).await.unwrap();
+    read(socket).await
+}
+
+/// Sends a GET request on a connection that was used for another one before.
+pub(crate) async fn get_again(edge: SocketAddr, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut socket = BufReader::new(soon(TcpStream::connect(edge)).await.unwrap());
+    let first = request(edge, "GET", "/healthz", &[("connection", "keep-alive")], "");
+    socket.write_all(first.as_bytes()).await.unwrap();
+    let mut first = answer(socket).await;
+    let mut body = [0; 3];
+    soon(first.body.read_exact(&mut body)).await.unwrap();
+    assert_eq!((first.status, &body), (200, b"ok\n"));
+    let mut socket = first.body;
+    let second = request(edge, "GET", path, headers, "");
+    socket.write_all(second.as_bytes()).await.unwrap();
+    answer(socket).await
+}
+
+/// HTTP/1.0, so that the body comes as it is and ends with the connection.
+fn request(
+    edge: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> String {
     let mut request = format!(
         "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n",
         body.len()
@@ -45,8 +73,15 @@ pub(crate) async fn send(
     }
     request += "\r\n";
     request += body;
-    socket.write_all(request.as_bytes()).await.unwrap();
-    let mut body = BufReader::new(socket);
+    request
+}
+
+/// Reads the answer to what was asked on a connection.
+pub(crate) async fn read(socket: TcpStream) -> Answer {
+    answer(BufReader::new(socket)).await
+}
+
+async fn answer(mut body: BufReader<TcpStream>) -> Answer {
     let mut line = String::new();
     soon(body.read_line(&mut line)).await.unwrap();
     let status = line.split(' ').nth(1).unwrap().parse().unwrap();

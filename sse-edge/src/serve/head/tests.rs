@@ -1,0 +1,195 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const PLAIN: &str = "GET /api/v1/runs/a-run/stream HTTP/1.1\r\nhost: localhost\r\n\r\n";
+
+/// What was made of it, for comparing.
+#[derive(Debug, PartialEq)]
+enum Made {
+    More,
+    Other,
+    Stream(String, Uri, Version, HeaderMap),
+}
+
+fn made(read: &[u8]) -> Made {
+    match judge(read) {
+        Heard::More => Made::More,
+        Heard::Other => Made::Other,
+        Heard::Stream(asked) => {
+            let Asked { run, head } = *asked;
+            assert_eq!(head.method, Method::GET);
+            Made::Stream(run, head.uri, head.version, head.headers)
+        }
+    }
+}
+
+/// What comes of a head that arrives in these pieces, as [`hear`] does it.
+fn in_pieces(pieces: &[&[u8]]) -> Made {
+    let mut read = Vec::new();
+    for piece in pieces {
+        read.extend_from_slice(piece);
+        let made = made(&read);
+        if made != Made::More {
+            return made;
+        }
+    }
+    Made::More
+}
+
+fn request(line: &str, headers: &[&str]) -> String {
+    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    format!("{line}\r\n{headers}\r\n")
+}
+
+#[test]
+fn a_request_for_a_stream_is_read_whole() {
+    let text = request(
+        "GET /api/v1/runs/a-run/stream?last_event_id=1.2 HTTP/1.1",
+        &[
+            "Host: localhost:1",
+            "Last-Event-ID:  1.5.0 ",
+            "Cookie: a=b",
+            "cookie: c=d",
+        ],
+    );
+    let Made::Stream(run, uri, version, headers) = made(text.as_bytes()) else {
+        panic!("{text}");
+    };
+    assert_eq!((run.as_str(), version), ("a-run", Version::HTTP_11));
+    assert_eq!(uri.query(), Some("last_event_id=1.2"));
+    assert_eq!(headers["host"], "localhost:1");
+    assert_eq!(headers["last-event-id"], "1.5.0");
+    let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
+    assert_eq!(cookies, ["a=b", "c=d"]);
+}
+
+#[test]
+fn an_older_client_and_one_that_names_an_empty_body_are_served_too() {
+    let line = "GET /api/v1/runs/a/stream HTTP/1.0";
+    let text = request(line, &["content-length: 0"]);
+    assert!(matches!(
+        made(text.as_bytes()),
+        Made::Stream(_, _, Version::HTTP_10, _)
+    ));
+}
+
+#[test]
+fn everything_else_is_for_the_http_library() {
+    let line = "GET /api/v1/runs/a/stream HTTP/1.1";
+    for text in [
+        request("GET / HTTP/1.1", &[]),
+        request("HEAD /api/v1/runs/a/stream HTTP/1.1", &[]),
+        request("POST /api/v1/runs/a/stream HTTP/1.1", &[]),
+        request("GET /api/v1/runs/a HTTP/1.1", &[]),
+        request("GET /api/v1/runs/a/log HTTP/1.1", &[]),
+        request("GET /api/v1/runs//stream HTTP/1.1", &[]),
+        request("GET /api/v1/runs/a/b/stream HTTP/1.1", &[]),
+        request("GET /api/v1/runs/%61/stream HTTP/1.1", &[]),
+        request("GET http://h/api/v1/runs/a/stream HTTP/1.1", &[]),
+        request("GET /api/v1/runs/a/stream HTTP/2.0", &[]),
+        request(line, &["content-length: 1"]),
+        request(line, &["content-length: 0", "content-length: 1"]),
+        request(line, &["transfer-encoding: chunked"]),
+        request(line, &["expect: 100-continue"]),
+        request(line, &["upgrade: h2c", "connection: upgrade"]),
+        request(line, &["no colon"]),
+        request(line, &[&"x: y\r\n".repeat(HEADERS)]),
+        request(line, &[&format!("x: {}", "y".repeat(LONGEST))]),
+        format!("{PLAIN}GET / HTTP/1.1\r\n\r\n"),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".into(),
+        "\u{16}\u{3}\u{1}".into(),
+        "GET /api/v1/runs/a/stream\r\n\r\n".into(),
+    ] {
+        assert_eq!(made(text.as_bytes()), Made::Other, "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_something_else_is_known_at_once() {
+    assert_eq!(made(b"GET /api/v1/x"), Made::Other);
+    assert_eq!(made(b"P"), Made::Other);
+    assert_eq!(made(b""), Made::More);
+    assert_eq!(made(b"GET /api/v1/r"), Made::More);
+}
+
+#[test]
+fn a_head_that_does_not_end_is_given_up() {
+    let endless = PLAIN.trim_end().to_owned() + "\r\nx: " + &"y".repeat(LONGEST);
+    assert_eq!(made(&endless.as_bytes()[..LONGEST - 1]), Made::More);
+    assert_eq!(made(&endless.as_bytes()[..LONGEST]), Made::Other);
+}
+
+/// Heads as browsers, tools and attackers send them.
+const CORPUS: &[&str] = &[
+    PLAIN,
+    "GET /api/v1/runs/a/stream HTTP/1.1\nhost: x\n\n",
+    "GET /api/v1/runs/r-1/stream HTTP/1.1\r\nHost: 127.0.0.1:7780\r\nConnection: keep-alive\r\n\
+     Accept: text/event-stream\r\nCache-Control: no-cache\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n\
+     Sec-Fetch-Mode: cors\r\nReferer: http://127.0.0.1:7780/runs/r-1\r\nAccept-Encoding: gzip, deflate, br\r\n\
+     Last-Event-ID: mwm0nk74.lfms.10.q..0\r\nCookie: aideator_token=0123456789abcdef\r\n\r\n",
+    "GET /api/v1/runs/r/stream?last_event_id=&x=%00 HTTP/1.0\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\nhost: x\r\nlast-event-id: \u{ff}\u{100}\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\nhost : x\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\nhost: x\r\n y: folded\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\n: x\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\ncontent-length: 00\r\n\r\n",
+    "GET /api/v1/runs/r/stream HTTP/1.1\r\nhost: \0\r\n\r\n",
+    "GET /api/v1/runs/ /stream HTTP/1.1\r\n\r\n",
+    "GET /api/v1/runs/r/stream#x HTTP/1.1\r\n\r\n",
+    "GET /api/v1/runs/r/../r/stream HTTP/1.1\r\n\r\n",
+    "GET  /api/v1/runs/r/stream HTTP/1.1\r\n\r\n",
+    "\r\nGET /api/v1/runs/r/stream HTTP/1.1\r\n\r\n",
+];
+
+/// The same comes of a head however it is cut.
+fn however_it_is_cut(head: &[u8]) -> Result<(), TestCaseError> {
+    let whole = made(head);
+    for at in 0..=head.len() {
+        let (one, other) = head.split_at(at);
+        prop_assert_eq!(&in_pieces(&[one, other]), &whole, "cut at {}", at);
+    }
+    let bytes: Vec<&[u8]> = head.chunks(1).collect();
+    prop_assert_eq!(&in_pieces(&bytes), &whole, "byte by byte");
+    Ok(())
+}
+
+#[test]
+fn a_known_head_comes_to_the_same_however_it_is_cut() {
+    for head in CORPUS {
+        however_it_is_cut(head.as_bytes()).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_come_to_something(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        made(&bytes);
+    }
+
+    #[test]
+    fn a_spoilt_head_comes_to_something_however_it_is_cut(
+        head in prop::sample::select(CORPUS), at in any::<prop::sample::Index>(), byte in any::<u8>()
+    ) {
+        let mut head = head.as_bytes().to_vec();
+        let at = at.index(head.len());
+        head[at] = byte;
+        // It may end earlier now; what is behind the end makes it something else once it is there.
+        let ends = (1..=head.len()).find(|length| made(&head[..*length]) != Made::More);
+        however_it_is_cut(&head[..ends.unwrap_or(head.len())])?;
+    }
+
+    #[test]
+    fn every_request_for_a_stream_is_taken(
+        run in "[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+        names in prop::collection::vec("[a-z][a-z-]{0,20}x", 0..20),
+        value in "[ -~]{0,60}",
+    ) {
+        let headers: Vec<String> = names.iter().map(|name| format!("{name}: {value}")).collect();
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let text = request(&format!("GET /api/v1/runs/{run}/stream HTTP/1.1"), &headers);
+        let made = made(text.as_bytes());
+        let is_taken = matches!(&made, Made::Stream(asked, ..) if *asked == run);
+        prop_assert!(is_taken, "{:?}", made);
+    }
+}

@@ -1,0 +1,86 @@
+//! A stream on a bare socket: the same answer as from the HTTP library, without it. Its end is the end of
+//! the connection, so frames travel as they are and the same bytes serve all viewers.
+
+use std::time::{Duration, SystemTime};
+
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::Server;
+use super::head::Asked;
+use crate::api::{STREAM, stream};
+use crate::guard::seal;
+use crate::viewer::{RETRY, Viewer};
+
+/// How long a short answer may take to be sent.
+const SENT_WITHIN: Duration = Duration::from_secs(5);
+/// No answer but a stream is longer.
+const SHORT: usize = 64 * 1024;
+
+/// Answers a request for a stream.
+pub(super) async fn answer(server: &Server, mut socket: TcpStream, asked: Asked) {
+    match decide(server, asked).await {
+        Ok(viewer) => {
+            let mut opening = head(StatusCode::OK, stream_headers());
+            opening.push_str(RETRY);
+            let sending = viewer.send(socket, Bytes::from(opening));
+            server.tasks.spawn(sending);
+        }
+        Err(response) => {
+            let sending = respond(&mut socket, response);
+            // Whoever does not take it has gone.
+            let _ = timeout(SENT_WITHIN, sending).await;
+        }
+    }
+}
+
+async fn decide(server: &Server, asked: Asked) -> Result<Viewer, Response> {
+    let Asked { run, head } = asked;
+    let pass = server.gate.admit(&head, Some(STREAM)).await?;
+    match stream::answer(&server.app, &pass, &run, &head).await {
+        Ok(stream::Answer::Follow(viewer)) => Ok(*viewer),
+        Ok(stream::Answer::Complete) => Err(StatusCode::NO_CONTENT.into_response()),
+        Err(problem) => Err(problem.into_response()),
+    }
+}
+
+fn stream_headers() -> HeaderMap {
+    let headers = stream::HEADERS.map(|(name, value)| {
+        let name = HeaderName::from_static(name);
+        (name, HeaderValue::from_static(value))
+    });
+    headers.into_iter().collect()
+}
+
+async fn respond(socket: &mut TcpStream, response: Response) -> std::io::Result<()> {
+    let (mut parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, SHORT).await.unwrap_or_default();
+    if parts.status != StatusCode::NO_CONTENT {
+        parts.headers.insert(CONTENT_LENGTH, body.len().into());
+    }
+    let mut answer = head(parts.status, parts.headers).into_bytes();
+    answer.extend_from_slice(&body);
+    socket.write_all(&answer).await?;
+    socket.shutdown().await
+}
+
+/// The head of an answer that is the last one of its connection.
+fn head(status: StatusCode, mut headers: HeaderMap) -> String {
+    seal(&mut headers);
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    let date = httpdate::fmt_http_date(SystemTime::now());
+    headers.insert(DATE, date.parse().expect("a date is visible ASCII"));
+    let mut head = format!("HTTP/1.1 {status}\r\n");
+    for (name, value) in &headers {
+        // All of them are ours: what an answer says is text.
+        let value = value.to_str().unwrap_or_default();
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    head.push_str("\r\n");
+    head
+}
