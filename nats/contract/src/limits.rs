@@ -65,7 +65,7 @@ pub const RUNS_BYTES: i64 = 10 * 1024 * 1024 * 1024;
 /// Age of archived runs.
 pub const ARCHIVE_AGE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// Bytes of archived runs, compressed.
-pub const ARCHIVE_BYTES: i64 = 10 * 1024 * 1024 * 1024;
+pub const ARCHIVE_BYTES: i64 = 2 * 1024 * 1024 * 1024;
 /// Bytes of the stream of dead letters.
 pub const DEAD_BYTES: i64 = 256 * 1024 * 1024;
 /// Age of dead letters.

@@ -121,10 +121,22 @@ fn runs(book: &mut Book) {
     book.json::<StateMessage>();
 
     let lines = json!({ "application/x-ndjson": { "schema": { "type": "string" } } });
-    let log = book.operation(
-        "All a run has said so far, one message a line",
-        [("200", "The log", lines)],
+    let mut log = book.operation(
+        "All a run has said up to a position, one message a line; `{\"gap\":…}` where something is no longer kept. The entity \
+         tag is the position.",
+        [
+            ("200", "The log", lines.clone()),
+            ("206", "The part of it that was asked for", lines),
+            ("304", "It has not grown", json!({})),
+            ("416", "It has no such part", json!({})),
+        ],
     );
+    log["parameters"] = json!([
+        { "name": "to", "in": "query", "schema": { "type": "string" },
+          "description": "The position up to which; without it, all there is now. With it the answer never changes" },
+        header("Range", "Bytes of it"),
+        header("If-None-Match", "Entity tags that are known"),
+    ]);
     book.put("get", "/api/v1/runs/{run_id}/log", log);
 }
 
