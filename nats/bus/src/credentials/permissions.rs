@@ -119,7 +119,9 @@ impl User {
             .consuming(RUNS_STREAM, durable::WATCHER_REPORT, REPORTS)
             .consuming(RUNS_STREAM, durable::PROJECTION, STATES)
             .consuming(RUNS_STREAM, durable::ARCHIVE, STATES)
-            .reading_everything()
+            .reading(RUNS_STREAM)
+            .reading(&archive)
+            .reading(&open)
             .purging(RUNS_STREAM)
             .purging(&archive)
             .purging(&open),
