@@ -153,7 +153,7 @@ impl Run {
 
     pub(crate) async fn retry(&mut self, variation: usize) -> Attempt {
         let v = Variation::at(variation).unwrap();
-        let (summary, change) = self.summary.retried(v, 77, now()).unwrap();
+        let (summary, change) = self.summary.retried(v, self.state + 1, now()).unwrap();
         self.summary = summary;
         self.n[variation] = 0;
         self.write_state(change).await;
