@@ -52,7 +52,7 @@ impl Shelf {
         }
         let fetched = self.archives.get(run).await?.map(Arc::new);
         if let Some(archive) = &fetched {
-            lock(&self.kept).keep(run.clone(), Arc::clone(archive));
+            lock(&self.kept).keep(run, Arc::clone(archive));
         }
         Ok(fetched)
     }
@@ -67,14 +67,14 @@ impl Kept {
         current.then(|| Arc::clone(archive))
     }
 
-    fn keep(&mut self, run: RunId, archive: Arc<Archive>) {
+    fn keep(&mut self, run: &RunId, archive: Arc<Archive>) {
         self.uses += 1;
         self.bytes += archive.content().len();
         if let Some((before, _)) = self.runs.insert(run.clone(), (archive, self.uses)) {
             self.bytes -= before.content().len();
         }
         while self.bytes > BYTES && self.runs.len() > 1 {
-            let others = self.runs.iter().filter(|(other, _)| **other != run);
+            let others = self.runs.iter().filter(|(other, _)| *other != run);
             let oldest = others.min_by_key(|(_, (_, used))| *used);
             let Some(oldest) = oldest.map(|(run, _)| run.clone()) else {
                 break;
@@ -118,17 +118,17 @@ mod tests {
         let mut kept = Kept::default();
         let reach = |last| Reach { epoch: 1, last };
         for n in 0..6 {
-            kept.keep(run(n), archive(5, BYTES / 8));
+            kept.keep(&run(n), archive(5, BYTES / 8));
         }
         assert!(kept.find(&run(0), reach(5)).is_some());
         assert!(kept.find(&run(0), reach(6)).is_none(), "it has grown");
         for n in 6..9 {
-            kept.keep(run(n), archive(5, BYTES / 8));
+            kept.keep(&run(n), archive(5, BYTES / 8));
         }
         assert!(kept.bytes <= BYTES);
         assert!(kept.find(&run(0), reach(5)).is_some());
         assert!(kept.find(&run(1), reach(5)).is_none());
-        kept.keep(run(9), archive(5, BYTES * 2));
+        kept.keep(&run(9), archive(5, BYTES * 2));
         assert_eq!(kept.runs.len(), 1, "one that is too large stays alone");
     }
 }

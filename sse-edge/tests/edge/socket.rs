@@ -19,6 +19,9 @@ async fn told(answer: Answer) -> (u16, BTreeMap<String, String>, String) {
     (answer.status, headers, answer.text().await)
 }
 
+/// A path, headers, and the status they are answered with.
+type Case<'a> = (&'a str, Vec<(&'a str, &'a str)>, u16);
+
 #[tokio::test]
 async fn a_stream_is_the_same_on_a_bare_socket_and_through_the_http_library() {
     let world = World::begin().await;
@@ -32,7 +35,7 @@ async fn a_stream_is_the_same_on_a_bare_socket_and_through_the_http_library() {
     let middle = all[150].id.as_str();
     let end = all.last().unwrap().id.as_str();
     let long = "x".repeat(17 * 1024);
-    let cases: [(&str, Vec<(&str, &str)>, u16); 9] = [
+    let cases: [Case<'_>; 9] = [
         ("/api/v1/runs/a/stream", vec![], 200),
         (
             "/api/v1/runs/a/stream",
@@ -76,7 +79,7 @@ async fn tokens_are_judged_the_same_on_a_bare_socket() {
     let brought = "/api/v1/runs/r/stream?token=0123456789abcdef";
     let bearer = ("authorization", "Bearer 0123456789abcdef");
     let foreign = ("origin", "http://evil.example");
-    let cases: [(&str, Vec<(&str, &str)>, u16); 5] = [
+    let cases: [Case<'_>; 5] = [
         (path, vec![], 401),
         (path, vec![("authorization", "Bearer wrong")], 401),
         (path, vec![bearer], 200),
