@@ -11,8 +11,8 @@ pub const HEARTBEAT: Duration = Duration::from_secs(15);
 /// In this part of the drain streams end: before it the word that this edge is not ready gets round,
 /// after it what is left is written.
 const ENDS: (f32, f32) = (0.1, 0.8);
-/// How often streams are woken to see whether they are to end.
-const STEP: Duration = Duration::from_millis(50);
+/// In so many steps of the drain streams are woken to see whether they are to end.
+const STEPS: u32 = 100;
 
 /// The heartbeat and the drain of an edge.
 #[derive(Debug)]
@@ -87,10 +87,10 @@ impl Pulse {
 
     /// Lasts as long as the drain, and calls `wake` again and again meanwhile.
     pub async fn drain(&self, wake: impl Fn()) {
-        let end = Instant::now() + self.drain;
-        while Instant::now() < end {
+        let began = Instant::now();
+        for step in 1..=STEPS {
             wake();
-            sleep_until(end.min(Instant::now() + STEP)).await;
+            sleep_until(began + self.drain * step / STEPS).await;
         }
         wake();
     }
