@@ -1,0 +1,60 @@
+//! `make bench-peers`: the edge beside other servers of event streams, run alternately on one machine, with
+//! one client and one payload.
+//!
+//! It starts built programs, speaks HTTP and NATS like anybody, on loopback only, and writes one table. It
+//! never decides whether a figure is good. It names neither the edge's crate nor the watcher's, so that it is
+//! built in a minute. Start reading at `load.rs`; the client is `crowd.rs`, the servers are `server.rs`.
+
+mod crowd;
+mod figures;
+mod http;
+mod load;
+mod measures;
+mod pace;
+mod process;
+mod response;
+mod results;
+mod round;
+mod server;
+mod sse;
+mod stamp;
+mod table;
+mod tally;
+mod viewer;
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::server::Peer;
+
+/// Measures the edge beside its peers and writes a table.
+#[derive(Debug, Parser)]
+pub(crate) struct Options {
+    /// The built `aideator-edge` binary.
+    #[arg(long)]
+    edge: PathBuf,
+    /// Where the table goes: a section of this file; on the terminal without it.
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Measure only what has this word in its name.
+    #[arg(long)]
+    only: Option<String>,
+    /// Measure only this server (repeatable).
+    #[arg(long, value_enum)]
+    peer: Vec<Peer>,
+    /// How often each server is measured, in turn.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// A word about the machine's state, for the reader of the table.
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    process::allow_files()?;
+    let section = round::all(&options).await;
+    results::write(&section, options.out.as_deref())
+}
