@@ -55,7 +55,7 @@ fn section(options: &Options, table: &Table, failed: &[String], before: &str) ->
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut text = format!(
         "Made by `make bench-peers` on a machine with {cores} cores: server, client, publisher and, for the edge, \
-         nats-server share it. Medians of {} rounds in which the servers took turns, each started anew. Times are \
+         nats-server share it. Medians of {} round(s), in which the servers took turns, each started anew for each measurement. Times are \
          from when a message was due until its last byte was read. nchan keeps messages in memory alone, Durable \
          Streams acknowledges what is synced to disk, the edge shows what JetStream has stored. The client is one \
          thread with one epoll. Load average {before} before, {} after.",
