@@ -5,6 +5,7 @@
 //! never decides whether a figure is good. It names neither the edge's crate nor the watcher's, so that it is
 //! built in a minute. Start reading at `load.rs`; the client is `crowd.rs`, the servers are `server.rs`.
 
+mod bare;
 mod crowd;
 mod figures;
 mod http;
@@ -22,7 +23,9 @@ mod table;
 mod tally;
 mod viewer;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Parser;
 
@@ -32,7 +35,7 @@ use crate::server::Peer;
 #[derive(Debug, Parser)]
 pub(crate) struct Options {
     /// The built `aideator-edge` binary.
-    #[arg(long)]
+    #[arg(long, default_value = "target/debug/aideator-edge")]
     edge: PathBuf,
     /// Where the table goes: a section of this file; on the terminal without it.
     #[arg(long)]
@@ -49,12 +52,21 @@ pub(crate) struct Options {
     /// A word about the machine's state, for the reader of the table.
     #[arg(long, default_value = "")]
     note: String,
+    /// Be the server of bare sockets at this address.
+    #[arg(long, hide = true)]
+    serve: Option<SocketAddr>,
+    /// How long it joins what is due.
+    #[arg(long, hide = true, default_value_t = 0)]
+    join_ms: u64,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     process::allow_files()?;
+    if let Some(address) = options.serve {
+        return bare::serve(address, Duration::from_millis(options.join_ms));
+    }
     let section = round::all(&options).await;
     results::write(&section, options.out.as_deref())
 }

@@ -44,6 +44,11 @@ impl Measure {
         }
     }
 
+    /// Whether it writes more than one run at a time.
+    pub(crate) fn needs_many_runs(self) -> bool {
+        matches!(self, Self::Latency | Self::Replay | Self::ManyRuns)
+    }
+
     /// Measures a server that was just started.
     pub(crate) async fn of(self, server: &mut Server) -> anyhow::Result<Vec<Measured>> {
         match self {

@@ -2,6 +2,7 @@
 
 mod durable;
 mod edge;
+mod floor;
 mod message;
 mod nchan;
 
@@ -20,6 +21,7 @@ use crate::stamp::Stamp;
 
 use self::durable::Durable;
 use self::edge::Edge;
+use self::floor::Floor;
 use self::message::Message;
 use self::nchan::Nchan;
 
@@ -34,10 +36,30 @@ pub(crate) enum Peer {
     Nchan,
     /// The server of Durable Streams in Rust: a write-ahead log, synced before it acknowledges.
     Durable,
+    /// Bare sockets that know one run and store nothing: a write to each viewer for each event.
+    Bare,
+    /// The same, events joined for 25 ms.
+    Joined,
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 3] = [Self::Edge, Self::Nchan, Self::Durable];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Edge,
+        Self::Nchan,
+        Self::Durable,
+        Self::Bare,
+        Self::Joined,
+    ];
+
+    /// Whether it does what the edge does, so that the edge is compared with it.
+    pub(crate) fn is_rival(self) -> bool {
+        matches!(self, Self::Nchan | Self::Durable)
+    }
+
+    /// Whether it holds one run alone.
+    pub(crate) fn holds_one_run(self) -> bool {
+        matches!(self, Self::Bare | Self::Joined)
+    }
 }
 
 impl fmt::Display for Peer {
@@ -46,6 +68,8 @@ impl fmt::Display for Peer {
             Self::Edge => "edge",
             Self::Nchan => "nchan",
             Self::Durable => "Durable Streams",
+            Self::Bare => "bare sockets",
+            Self::Joined => "bare sockets, joined for 25 ms",
         })
     }
 }
@@ -56,6 +80,7 @@ pub(crate) enum Server {
     Edge(Box<Edge>),
     Nchan(Nchan),
     Durable(Durable),
+    Floor(Floor),
 }
 
 /// What writes one run.
@@ -80,6 +105,8 @@ impl Server {
             Peer::Edge => Self::Edge(Box::new(Edge::start(edge).await?)),
             Peer::Nchan => Self::Nchan(Nchan::start().await?),
             Peer::Durable => Self::Durable(Durable::start().await?),
+            Peer::Bare => Self::Floor(Floor::start(0).await?),
+            Peer::Joined => Self::Floor(Floor::start(25).await?),
         })
     }
 
@@ -89,6 +116,7 @@ impl Server {
             Self::Edge(edge) => Writer::Edge(Box::new(edge.begin(run).await?)),
             Self::Nchan(nchan) => Writer::Http(nchan.begin(run).await?),
             Self::Durable(durable) => Writer::Http(durable.begin(run).await?),
+            Self::Floor(floor) => Writer::Http(floor.begin(run).await?),
         })
     }
 
@@ -98,6 +126,7 @@ impl Server {
             Self::Edge(edge) => edge.target(run),
             Self::Nchan(nchan) => nchan.target(run),
             Self::Durable(durable) => durable.target(run),
+            Self::Floor(floor) => floor.target(),
         }
     }
 
@@ -107,6 +136,7 @@ impl Server {
             Self::Edge(edge) => vec![edge.pid()],
             Self::Nchan(nchan) => nchan.pids(),
             Self::Durable(durable) => vec![durable.pid()],
+            Self::Floor(floor) => vec![floor.pid()],
         }
     }
 
@@ -123,7 +153,7 @@ impl Server {
     pub(crate) fn edge(&mut self) -> Option<&mut Edge> {
         match self {
             Self::Edge(edge) => Some(edge),
-            Self::Nchan(_) | Self::Durable(_) => None,
+            Self::Nchan(_) | Self::Durable(_) | Self::Floor(_) => None,
         }
     }
 
@@ -133,7 +163,7 @@ impl Server {
         match self {
             Self::Edge(edge) => edge.restart().await?,
             Self::Durable(durable) => durable.restart().await?,
-            Self::Nchan(_) => return Ok(false),
+            Self::Nchan(_) | Self::Floor(_) => return Ok(false),
         }
         Ok(true)
     }
@@ -141,7 +171,7 @@ impl Server {
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         match self {
             Self::Edge(edge) => edge.stop().await,
-            Self::Nchan(_) | Self::Durable(_) => Ok(()),
+            Self::Nchan(_) | Self::Durable(_) | Self::Floor(_) => Ok(()),
         }
     }
 }

@@ -103,7 +103,7 @@ fn middle(row: &BTreeMap<Peer, Vec<f64>>, peer: Peer) -> Option<f64> {
 
 /// The edge's median, as so many times that of its best peer.
 fn ratio(compared: Compared, row: &BTreeMap<Peer, Vec<f64>>) -> Option<f64> {
-    let peers = row.keys().filter(|peer| **peer != Peer::Edge);
+    let peers = row.keys().filter(|peer| peer.is_rival());
     let medians = peers.filter_map(|peer| middle(row, *peer));
     let best = match compared {
         Compared::Lower => medians.reduce(f64::min)?,
@@ -142,15 +142,16 @@ mod tests {
             ("cpu", lower, Peer::Edge, 1.0),
             ("cpu", lower, Peer::Nchan, 4.0),
             ("cpu", lower, Peer::Durable, 5.0),
+            ("cpu", lower, Peer::Bare, 0.5),
             ("cpu", lower, Peer::Edge, 9.0),
             ("cpu", lower, Peer::Edge, 2.0),
             ("cpu", lower, Peer::Nchan, 4.0),
         ]);
         assert_eq!(
             text,
-            "| what | edge | nchan | Durable Streams | edge to the best peer | bar |\n\
-             |---|---|---|---|---|---|\n\
-             | cpu | 2.00 s | 4.00 s | 5.00 s | 0.50 × | ≤ 0.5 × |\n"
+            "| what | edge | nchan | Durable Streams | bare sockets | edge to the best peer | bar |\n\
+             |---|---|---|---|---|---|---|\n\
+             | cpu | 2.00 s | 4.00 s | 5.00 s | 0.50 s | 0.50 × | ≤ 0.5 × |\n"
         );
         let more = table(&[
             ("viewers", Compared::Higher, Peer::Edge, 3.0),
