@@ -13,6 +13,7 @@ mod load;
 mod measures;
 mod pace;
 mod process;
+mod quiet;
 mod response;
 mod results;
 mod round;
@@ -27,7 +28,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::bail;
 use clap::Parser;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::server::Peer;
 
@@ -49,6 +52,9 @@ pub(crate) struct Options {
     /// How often each server is measured, in turn.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
+    /// Seconds to wait, before each measurement, for others to leave the machine alone.
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
     /// A word about the machine's state, for the reader of the table.
     #[arg(long, default_value = "")]
     note: String,
@@ -67,6 +73,11 @@ async fn main() -> anyhow::Result<()> {
     if let Some(address) = options.serve {
         return bare::serve(address, Duration::from_millis(options.join_ms));
     }
-    let section = round::all(&options).await;
-    results::write(&section, options.out.as_deref())
+    let mut told_to_stop = signal(SignalKind::terminate())?;
+    tokio::select! {
+        section = round::all(&options) => results::write(&section, options.out.as_deref()),
+        // What was started ends as it is dropped.
+        _ = tokio::signal::ctrl_c() => bail!("stopped"),
+        _ = told_to_stop.recv() => bail!("told to stop"),
+    }
 }

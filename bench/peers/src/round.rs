@@ -2,10 +2,12 @@
 //! meets all of them alike.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::time::Duration;
 
 use crate::Options;
+use crate::figures::median;
 use crate::measures::Measure;
+use crate::quiet;
 use crate::server::{Peer, Server};
 use crate::table::{Measured, Table};
 
@@ -18,7 +20,8 @@ pub(crate) async fn all(options: &Options) -> String {
     let only = options.only.as_deref().unwrap_or_default();
     let mut table = Table::default();
     let mut failed: Vec<String> = Vec::new();
-    let before = load_average();
+    let patience = Duration::from_secs(options.patience);
+    let mut others = Vec::new();
     for measure in Measure::ALL {
         if !measure.name().contains(only) {
             continue;
@@ -28,7 +31,13 @@ pub(crate) async fn all(options: &Options) -> String {
                 if peer.holds_one_run() && measure.needs_many_runs() {
                     continue;
                 }
-                eprintln!("{}, round {round}: {peer}", measure.name());
+                let busy = quiet::wait(patience).await.unwrap_or(1.0);
+                others.push(busy);
+                let percent = busy * 100.0;
+                eprintln!(
+                    "{}, round {round}: {peer} (others use {percent:.0} %)",
+                    measure.name()
+                );
                 match once(measure, *peer, options).await {
                     Ok(measured) => measured.into_iter().for_each(|one| table.add(*peer, one)),
                     Err(error) => {
@@ -40,7 +49,7 @@ pub(crate) async fn all(options: &Options) -> String {
             }
         }
     }
-    section(options, &table, &failed, &before)
+    section(options, &table, &failed, &others)
 }
 
 async fn once(measure: Measure, peer: Peer, options: &Options) -> anyhow::Result<Vec<Measured>> {
@@ -54,17 +63,20 @@ async fn once(measure: Measure, peer: Peer, options: &Options) -> anyhow::Result
     Ok(measured)
 }
 
-fn section(options: &Options, table: &Table, failed: &[String], before: &str) -> String {
+fn section(options: &Options, table: &Table, failed: &[String], others: &[f64]) -> String {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let percent = |share: f64| (share * 100.0).round();
+    let usually = percent(median(others).unwrap_or_default());
+    let at_worst = percent(others.iter().copied().fold(0.0, f64::max));
     let mut text = format!(
         "Made by `make bench-peers` on a machine with {cores} cores: server, client, publisher and, for the edge, \
-         nats-server share it. Medians of {} round(s), in which the servers took turns, each started anew for each measurement. Times are \
-         from when a message was due until its last byte was read. nchan keeps messages in memory alone, Durable \
-         Streams acknowledges what is synced to disk, the edge shows what JetStream has stored, bare sockets store nothing and know one run: the least that \
-         sending costs. The client is one \
-         thread with one epoll. Load average {before} before, {} after.",
-        options.rounds,
-        load_average()
+         nats-server share it. Medians of {} round(s), in which the servers took turns, each started anew for each \
+         measurement. Times are from when a message was due until its last byte was read. nchan keeps messages in \
+         memory alone, Durable Streams acknowledges what is synced to disk, the edge shows what JetStream has \
+         stored, bare sockets store nothing and know one run: the least that sending costs. The client is one \
+         thread with one epoll. Right before each measurement others used {usually} % of the machine, at worst \
+         {at_worst} %.",
+        options.rounds
     );
     if !options.note.is_empty() {
         let _ = write!(text, " {}", options.note);
@@ -74,9 +86,4 @@ fn section(options: &Options, table: &Table, failed: &[String], before: &str) ->
         let _ = write!(text, "\nNot measured: {words}.\n");
     }
     text
-}
-
-fn load_average() -> String {
-    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    text.split(' ').next().unwrap_or_default().to_owned()
 }
