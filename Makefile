@@ -9,7 +9,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export AIDEATOR_TOOLS := $(TOOLS)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt test-chart e2e lint soak bench bench-cluster schema clean
+.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt test-chart e2e lint soak bench bench-peers bench-cluster schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -75,6 +75,12 @@ soak: tools build ## the long fault test and the long simulation
 
 bench: tools build ## measure; writes bench/RESULTS.md
 	cargo run -p aideator-bench -- --aideator $(AIDEATOR) --out bench/RESULTS.md
+
+# Without ARGS all is measured and written; with ARGS (--only NAME, --peer NAME, --rounds N) it is printed.
+bench-peers: tools ## measure the edge beside nchan and Durable Streams (ARGS: see --help); adds to bench/RESULTS.md
+	@scripts/install-peers
+	cargo build -p aideator-edge -p aideator-bench-peers
+	$(TARGET)/debug/aideator-bench-peers --edge $(TARGET)/debug/aideator-edge $(or $(ARGS),--out bench/RESULTS.md)
 
 bench-cluster: build ## measure on the cluster of the current kubeconfig (ARGS: see bench/cluster.py); adds to bench/RESULTS.md
 	@AIDEATOR=$(AIDEATOR) $${PYTHON:-python3} bench/cluster.py $(ARGS)

@@ -40,11 +40,9 @@ pub(crate) fn write(rows: &[Row], out: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What `bench/cluster.py` wrote into an older file: that is measured at other times.
+/// What `bench/peers` and `bench/cluster.py` wrote into an older file: that is measured at other times.
 fn kept(before: &str) -> &str {
-    before
-        .find("\n## On a cluster\n")
-        .map_or("", |at| &before[at..])
+    before.find("\n## ").map_or("", |at| &before[at..])
 }
 
 fn render(rows: &[Row]) -> String {
@@ -72,19 +70,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_measured_on_a_cluster_stays_and_the_rest_is_written_anew() -> anyhow::Result<()> {
+    fn the_sections_of_others_stay_and_the_rest_is_written_anew() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("RESULTS.md");
         std::fs::write(
             &file,
-            "# Results\n\nold\n\n## On a cluster\n\n| a | b | c |\n",
+            "# Results\n\nold\n\n## Beside its peers\n\n| d |\n\n## On a cluster\n\n| a | b | c |\n",
         )?;
         for figure in ["1 ms", "2 ms"] {
             write(&[Row::new("speed", figure, "–")], Some(&file))?;
             let text = std::fs::read_to_string(&file)?;
             assert!(!text.contains("old"));
             assert!(text.ends_with(&format!(
-                "| speed | {figure} | – |\n\n## On a cluster\n\n| a | b | c |\n"
+                "| speed | {figure} | – |\n\n## Beside its peers\n\n| d |\n\n## On a cluster\n\n| a | b | c |\n"
             )));
         }
         Ok(())
