@@ -131,6 +131,8 @@ impl Error {
 pub(crate) mod codes {
     pub(crate) const CLUSTER_NOT_AVAILABLE: u16 = 10008;
     pub(crate) const INSUFFICIENT_RESOURCES: u16 = 10023;
+    /// No server of the cluster may hold the stream.
+    pub(crate) const NO_SUITABLE_PEERS: u16 = 10005;
     pub(crate) const NO_MESSAGE_FOUND: u16 = 10037;
     pub(crate) const CONSUMER_NOT_FOUND: u16 = 10014;
     pub(crate) const STORAGE_EXCEEDED: u16 = 10047;

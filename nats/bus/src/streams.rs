@@ -230,14 +230,17 @@ impl Bus {
     }
 }
 
+/// Whether the server has not that much room. A cluster says so as the reason for which none of its
+/// servers is suitable.
 fn is_storage(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Server {
-            code: codes::STORAGE_EXCEEDED | codes::INSUFFICIENT_RESOURCES,
-            ..
-        }
-    )
+    let Error::Server { code, text, .. } = error else {
+        return false;
+    };
+    match *code {
+        codes::STORAGE_EXCEEDED | codes::INSUFFICIENT_RESOURCES => true,
+        codes::NO_SUITABLE_PEERS => text.contains("insufficient storage"),
+        _ => false,
+    }
 }
 
 /// A property in which the server's stream is not as declared.
@@ -313,6 +316,25 @@ mod tests {
         assert!(differences(&wanted, &found).is_empty());
         let other = json!({ "name": "A", "republish": { "src": "a", "dest": "c" }, "max_age": 5 });
         assert_eq!(differences(&wanted, &other)[0].field, "republish");
+    }
+
+    #[test]
+    fn too_little_storage_is_understood_of_a_single_server_and_of_a_cluster() {
+        let says = |code, text: &str| Error::Server {
+            doing: "STREAM.CREATE.A".to_owned(),
+            code,
+            text: text.to_owned(),
+        };
+        assert!(is_storage(&says(
+            10047,
+            "insufficient storage resources available"
+        )));
+        let no_peers = "no suitable peers for placement";
+        assert!(is_storage(&says(
+            10005,
+            &format!("{no_peers}, insufficient storage")
+        )));
+        assert!(!is_storage(&says(10005, no_peers)));
     }
 
     #[test]
