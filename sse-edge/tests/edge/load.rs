@@ -68,22 +68,28 @@ async fn a_viewer_who_reads_nothing_delays_nobody_and_is_ended() {
 async fn a_viewer_who_pauses_gets_all_of_it_when_it_reads_on() {
     let meters = Meters::begin();
     let world = World::begin().await;
-    let mut run = world.run("p", 1).await;
-    let mut viewer = paused(world.at(), "p").await;
-    let mut events = viewer.until("caught-up").await;
     let word = "x".repeat(16 * 1024);
-    let mut said = String::new();
-    for _ in 0..250 {
-        run.say(0, &word).await;
-        said += &word;
+    // More than its socket takes: the window has the rest. More than the window keeps: the stream has it.
+    let mut delivered = 0.0;
+    for (run, words, falls) in [("in", 60, 0.0), ("out", 250, 1.0)] {
+        let mut run = world.run(run, 1).await;
+        let mut viewer = paused(world.at(), run.id.as_str()).await;
+        let mut events = viewer.until("caught-up").await;
+        let mut said = String::new();
+        for _ in 0..words {
+            run.say(0, &word).await;
+            said += &word;
+        }
+        run.go(0, State::Succeeded).await;
+        events.extend(viewer.until("end").await);
+        assert_eq!(text_of(&events, 0), said);
+        let outs = events.iter().filter(|event| event.name.is_empty()).count();
+        assert_eq!(outs, words, "each once");
+        assert_eq!(meters.of("slow_viewers_total"), falls);
+        // And the run's first and last state.
+        delivered += words as f64 + 2.0;
+        assert_eq!(meters.of("deliveries_total"), delivered);
     }
-    run.go(0, State::Succeeded).await;
-    events.extend(viewer.until("end").await);
-    assert_eq!(text_of(&events, 0), said);
-    let outs = events.iter().filter(|event| event.name.is_empty()).count();
-    assert_eq!(outs, 250, "each once");
-    assert_eq!(meters.of("slow_viewers_total"), 1.0);
-    assert_eq!(meters.of("deliveries_total"), 252.0);
 }
 
 /// A viewer whose connection takes little while it does not read.
@@ -94,10 +100,16 @@ async fn paused(edge: std::net::SocketAddr, run: &str) -> Answer {
 #[tokio::test]
 async fn a_run_that_is_watched_by_many_is_joined_and_still_whole() {
     let world = World::begin().await;
+    // No heartbeat wakes whom the pace forgets.
+    let config = Config {
+        heartbeat: Duration::from_secs(3600),
+        ..Config::default()
+    };
+    let edge = Edge::start(&world.server, config).await.address;
     let mut run = world.run("j", 1).await;
     let mut viewers = Vec::new();
     for _ in 0..300 {
-        let mut viewer = follow(world.at(), "j", "").await;
+        let mut viewer = follow(edge, "j", "").await;
         viewer.until("caught-up").await;
         viewers.push(viewer);
     }

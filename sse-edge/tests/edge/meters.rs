@@ -155,6 +155,10 @@ async fn what_was_not_heard_is_counted_once_when_it_is_found_and_when_it_is_heal
     viewer.event().await.unwrap();
     viewer.event().await.unwrap();
     assert_eq!(holes(), (1.0, 1.0));
+    // Once, whatever follows.
+    run.say(0, "heard again").await;
+    viewer.event().await.unwrap();
+    assert_eq!(holes(), (1.0, 1.0));
 }
 
 /// The configuration of the stream of runs, after it was set if one is given.
