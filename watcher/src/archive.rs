@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::time::Duration;
 
 use aideator_bus::archive::Archiver;
-use aideator_bus::{Bus, Consume, Deliveries, Delivery};
+use aideator_bus::{Bus, Delivery};
 use aideator_contract::subject::{Place, RUNS_STREAM, STATES, durable};
 use aideator_contract::{RunId, StateMessage, Status, Subject};
 use futures::StreamExt as _;
@@ -16,10 +16,9 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Remedy};
-use crate::watch::until_done;
+use crate::watch::{consume, until_done};
 
 const IN_HAND: i64 = 64;
-const ACK_WAIT: Duration = Duration::from_secs(60);
 /// Before a run that could not be archived is tried again.
 const LATER: Duration = Duration::from_secs(2);
 /// How often the stream's size is looked at.
@@ -29,7 +28,9 @@ const FULL_PERCENT: u128 = 80;
 
 /// Archives what is finished, until `shutdown`.
 pub(crate) async fn archive(bus: Bus, shutdown: CancellationToken) {
-    let beginning = until_done("beginning to archive", || consume(&bus));
+    let beginning = until_done("beginning to archive", || {
+        consume(&bus, durable::ARCHIVE, STATES, IN_HAND)
+    });
     let Some(mut states) = shutdown.run_until_cancelled(beginning).await else {
         return;
     };
@@ -163,17 +164,4 @@ async fn make_room(bus: &Bus) -> Result<(), Error> {
 
 fn is_full(bytes: u64, most: i64) -> bool {
     u128::try_from(most).is_ok_and(|most| most > 0 && u128::from(bytes) * 100 > most * FULL_PERCENT)
-}
-
-async fn consume(bus: &Bus) -> Result<Deliveries, Error> {
-    let consume = Consume {
-        stream: RUNS_STREAM.to_owned(),
-        durable: durable::ARCHIVE.to_owned(),
-        filter: STATES.to_owned(),
-        max_ack_pending: IN_HAND,
-        ack_wait: ACK_WAIT,
-    };
-    bus.consume(consume)
-        .await
-        .map_err(Error::bus("making a consumer"))
 }

@@ -37,8 +37,8 @@ pub(crate) async fn watch<O: Observer>(
     let Some((mut states, mut reports)) = shutdown
         .run_until_cancelled(until_done("beginning to watch", || async {
             Ok((
-                consume(&bus, durable::WATCHER_STATE, STATES).await?,
-                consume(&bus, durable::WATCHER_REPORT, REPORTS).await?,
+                consume(&bus, durable::WATCHER_STATE, STATES, IN_HAND).await?,
+                consume(&bus, durable::WATCHER_REPORT, REPORTS, IN_HAND).await?,
             ))
         }))
         .await
@@ -114,12 +114,18 @@ async fn reported<O: Observer>(bus: &Bus, engine: &mut Engine<O>, delivery: Deli
     }
 }
 
-async fn consume(bus: &Bus, durable: &str, filter: &str) -> Result<Deliveries, Error> {
+/// A reader of the stream of runs that goes on where it was.
+pub(crate) async fn consume(
+    bus: &Bus,
+    durable: &str,
+    filter: &str,
+    in_hand: i64,
+) -> Result<Deliveries, Error> {
     let consume = Consume {
         stream: RUNS_STREAM.to_owned(),
         durable: durable.to_owned(),
         filter: filter.to_owned(),
-        max_ack_pending: IN_HAND,
+        max_ack_pending: in_hand,
         ack_wait: ACK_WAIT,
     };
     bus.consume(consume)

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use aideator_bus::{Bus, Consume, Deliveries, Delivery, Stored};
+use aideator_bus::{Bus, Deliveries, Delivery, Stored};
 use aideator_contract::subject::{RUNS_STREAM, STATES, durable};
 use aideator_contract::{RunId, StateMessage, Timestamp, VERSION};
 use futures::StreamExt as _;
@@ -21,10 +21,9 @@ use super::store::{Meta, Store};
 use crate::config::Database;
 use crate::error::Error;
 use crate::read;
-use crate::watch::until_done;
+use crate::watch::{consume, until_done};
 
 const IN_HAND: i64 = 512;
-const ACK_WAIT: Duration = Duration::from_secs(60);
 /// Messages that come within this time of the first are written with it.
 const TOGETHER: Duration = Duration::from_millis(100);
 /// Messages written at once.
@@ -100,7 +99,7 @@ impl Following {
     async fn begin(&mut self) -> Deliveries {
         let (bus, store) = (self.bus.clone(), self.store.clone());
         let (states, meta) = until_done("bringing the projection up to date", || async {
-            let states = consume(&bus).await?;
+            let states = consume(&bus, durable::PROJECTION, STATES, IN_HAND).await?;
             let meta = catch_up(&bus, &store).await?;
             Ok((states, meta))
         })
@@ -155,19 +154,6 @@ impl Following {
         self.meta = meta;
         Ok(runs)
     }
-}
-
-async fn consume(bus: &Bus) -> Result<Deliveries, Error> {
-    let consume = Consume {
-        stream: RUNS_STREAM.to_owned(),
-        durable: durable::PROJECTION.to_owned(),
-        filter: STATES.to_owned(),
-        max_ack_pending: IN_HAND,
-        ack_wait: ACK_WAIT,
-    };
-    bus.consume(consume)
-        .await
-        .map_err(Error::bus("making a consumer"))
 }
 
 /// Reads what the database missed while it was closed, or everything if it is of another stream.
