@@ -15,6 +15,9 @@ async fn what_has_no_place_waits_visibly_and_follows_in_order() {
     scene.start().await;
     let request = r#"{"run_id":"a","prompt":"p","variations":3}"#;
     scene.send(Command::Run, request).await;
+    let busy = [State::Scheduling, State::Scheduling, State::Queued];
+    // Requests are decided side by side; the queue keeps the order in which they were accepted.
+    scene.states("a", &busy).await;
     scene
         .send(Command::Run, r#"{"run_id":"b","prompt":"p"}"#)
         .await;
@@ -29,8 +32,6 @@ async fn what_has_no_place_waits_visibly_and_follows_in_order() {
         }
     };
     waiting(Code::Waiting).await;
-    let busy = [State::Scheduling, State::Scheduling, State::Queued];
-    scene.states("a", &busy).await;
     assert_eq!(scene.launcher.launched(), ["a.0.1", "a.1.1"]);
     end(&scene, "a", 0, State::Succeeded).await;
     let moved = [State::Succeeded, State::Scheduling, State::Scheduling];
