@@ -18,12 +18,31 @@ use crate::decide::{VariationView, View};
 use crate::error::Error;
 use crate::observe::{Observation, Observer};
 
+/// Readings in a row that were out of date when they were done, before the run is left for later.
+const READINGS: usize = 16;
+
 /// The run as it is now; `None` if nothing is known of it.
+///
+/// What is seen of a process is younger than the state that was read before it: of one that was told
+/// to stop in between, its end would look like its own. So a state that has moved on is read again.
 pub(crate) async fn view(
     bus: &Bus,
     observer: &impl Observer,
     run: &RunId,
 ) -> Result<Option<View>, Error> {
+    for _ in 0..READINGS {
+        let Some(view) = once(bus, observer, run).await? else {
+            return Ok(None);
+        };
+        let looked = view.active().next().is_some();
+        if !looked || state(bus, run).await?.map(|(sequence, _)| sequence) == Some(view.sequence) {
+            return Ok(Some(view));
+        }
+    }
+    Err(Error::Unsettled { run: run.clone() })
+}
+
+async fn once(bus: &Bus, observer: &impl Observer, run: &RunId) -> Result<Option<View>, Error> {
     let open_key = bus
         .open_runs()
         .get(run)

@@ -97,7 +97,8 @@ async fn view(world: &World, run: &RunId) -> Option<View> {
         seen.unwrap().observation = observation;
     }
     view.now = world.now();
-    Some(view)
+    let (again, _) = world.leader::<StateMessage>(&Subject::state(run)).await?;
+    (again == view.sequence).then_some(view)
 }
 
 async fn observe(world: &World, name: &AttemptName) -> Observation {

@@ -9,7 +9,7 @@ use crate::observe::Observation;
 
 /// What is known of a run. The fields are read in the order they stand in, sequences and contents
 /// from the stream's leader: what is read after something true for ever (`closed`, a finished run)
-/// may rely on it.
+/// may rely on it. The state is still the last one after everything else was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View {
     /// The run.

@@ -22,6 +22,8 @@ struct Part {
     reports: Vec<(Attempt, Report)>,
     outs: Vec<(Attempt, u64)>,
     process: Option<(Attempt, Process)>,
+    /// The attempts whose process went after it was told to stop.
+    stopped: Vec<Attempt>,
     /// The attempts that came to their end.
     ended: Vec<Attempt>,
 }
@@ -69,8 +71,9 @@ enum Watch {
     Crash,
 }
 
-/// Key, state, records, reports and outputs, processes: the world as it was when each was read.
-const STAGES: usize = 5;
+/// Key, state, records, reports and outputs, processes, state again: the world as it was when each
+/// was read.
+const STAGES: usize = 6;
 
 impl World {
     fn new(variations: usize) -> Self {
@@ -125,6 +128,19 @@ impl World {
                 if part.records.last().map(|(sequence, _)| *sequence) != Some(after) {
                     return false;
                 }
+                let was_stopped = self.parts[variation.index()]
+                    .stopped
+                    .contains(&record.attempt);
+                let by_itself = matches!(
+                    &record.event,
+                    AttemptEvent::Closed {
+                        cause: Cause::Exited { .. } | Cause::Killed { .. } | Cause::Vanished
+                    }
+                );
+                assert!(
+                    !(was_stopped && by_itself),
+                    "it was told to stop: {record:?}"
+                );
                 let sequence = self.store();
                 self.parts[variation.index()]
                     .records
@@ -204,8 +220,13 @@ impl World {
     }
 
     fn gone(&mut self, index: usize, how: Observation) {
-        if let Some((_, process @ Process::Alive)) = &mut self.parts[index].process {
+        let now = self.summary().variations[index].clone();
+        let part = &mut self.parts[index];
+        if let Some((attempt, process @ Process::Alive)) = &mut part.process {
             *process = Process::Gone(how);
+            if now.state == State::Cancelling && now.attempt == *attempt {
+                part.stopped.push(*attempt);
+            }
         }
     }
 
@@ -294,7 +315,8 @@ impl World {
     fn settle(&mut self) {
         for _ in 0..100 {
             let stages = vec![self.clone(); STAGES];
-            let Some(effect) = next(&view_of(&stages), &Limits::default()) else {
+            let view = view_of(&stages).expect("nobody interferes");
+            let Some(effect) = next(&view, &Limits::default()) else {
                 return;
             };
             assert!(self.apply(effect), "nobody interferes");
@@ -303,12 +325,16 @@ impl World {
     }
 }
 
-/// What the watcher reads, each part from the world as it was at its stage.
-fn view_of(stages: &[World]) -> View {
-    let [keys, states, records, words, processes] = stages else {
+/// What the watcher reads, each part from the world as it was at its stage; nothing, where the state
+/// has moved on meanwhile.
+fn view_of(stages: &[World]) -> Option<View> {
+    let [keys, states, records, words, processes, again] = stages else {
         panic!("{} stages", stages.len());
     };
     let (sequence, state) = states.last().clone();
+    if again.last().0 != sequence {
+        return None;
+    }
     let of = |(index, now): (usize, &VariationSummary)| {
         let record = records.parts[index].records.last().cloned();
         let current = record.as_ref().filter(|(_, r)| r.attempt == now.attempt);
@@ -332,7 +358,7 @@ fn view_of(stages: &[World]) -> View {
             record,
         }
     };
-    View {
+    Some(View {
         run: run(),
         open_key: keys.key,
         sequence,
@@ -342,7 +368,7 @@ fn view_of(stages: &[World]) -> View {
             .collect(),
         state,
         now: at(processes.now),
-    }
+    })
 }
 
 impl Watcher {
@@ -351,7 +377,8 @@ impl Watcher {
             Watch::Read => {
                 self.stages.push(world.clone());
                 if self.stages.len() == STAGES {
-                    self.decided = next(&view_of(&self.stages), &Limits::default());
+                    let view = view_of(&self.stages);
+                    self.decided = view.and_then(|view| next(&view, &Limits::default()));
                     self.stages.clear();
                 }
             }
