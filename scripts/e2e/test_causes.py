@@ -6,6 +6,7 @@ start allowance. `SLACK` is what a look from here may be late by.
 
 import json
 import time
+from datetime import datetime, timezone
 
 from cases import test
 from waiting import within
@@ -161,25 +162,53 @@ def a_deadline_that_passes_ends_the_attempt(s):
 # Then those that need another one.
 
 @test(parallel=True)
-def a_node_that_is_gone_is_told_so(s):
+def a_node_that_stops_answering_is_told_so_and_its_end_too(s):
     node = "e2e-ghost"
     s.kubectl("delete", "node", node, "--ignore-not-found")
     s.kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}))
+
+    def answers():
+        now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+                 "lastHeartbeatTime": now, "lastTransitionTime": now}
+        s.kubectl("patch", "node", node, "--subresource=status", "--type=strategic",
+                  "-p", json.dumps({"status": {"conditions": [ready]}}))
+
+    def says_ready(pod):
+        conditions = [{"type": kind, "status": "True"} for kind in ("Ready", "ContainersReady")]
+        s.kube.patch("pods", pod, {"status": {"conditions": conditions}}, "status")
+
+    def ready(pod):
+        return {c["type"]: c["status"] for c in s.kube.get("pods", pod)["status"]["conditions"]}.get("Ready")
+
     try:
+        answers()
         with s.template(add("/spec/template/spec/nodeName", node)):
             name = launched(s, s.submit("node", model="scripted/lorem"))
         pod = s.pod(name)["metadata"]["name"]
-        # Nobody runs it; its containers are said to run, as the node's own last word would.
+        # Nobody runs it; its containers are said to run, as the node's own word would.
         running = {"ready": True, "started": True, "restartCount": 0, "image": "x", "imageID": "x",
                    "state": {"running": {"startedAt": s.pod(name)["metadata"]["creationTimestamp"]}}}
         s.kube.patch("pods", pod, {"status": {
             "phase": "Running",
             "containerStatuses": [running | {"name": "brain"}],
             "initContainerStatuses": [running | {"name": "hands"}]}}, "status")
-        s.api.become(name, "starting", 30)
+        says_ready(pod)
+        assert not s.api.become(name, "starting", 30).get("reason")
+        # It says nothing more.
+        within(120, "Kubernetes to give the node up", lambda: ready(pod) == "False")
+        since = time.monotonic()
+        within(TIMELY + SLACK, "the reason", lambda: s.api.variation(name).get("reason"))
+        shown = soon(TIMELY, since, "the reason")
+        now = s.api.variation(name)
+        assert now["state"] == "starting", now
+        reads(now, "node-lost", "does not answer")
+        answers()
+        says_ready(pod)
+        within(TIMELY + SLACK, "the reason to be taken back", lambda: not s.api.variation(name).get("reason"))
     finally:
         s.kubectl("delete", "node", node)
-    return ends(s, name, 150, "node-lost", "node")
+    return f"{shown:.1f} s after; gone: " + ends(s, name, 150, "node-lost", "node")
 
 
 @test(parallel=True)

@@ -5,19 +5,20 @@
 //! mended by beginning again: `closed` before its terminal state, the last word and the end of the
 //! output from after `closed`, the open key last.
 
+mod over;
 mod view;
 
 use std::time::Duration;
 
-use aideator_contract::attempt::{AttemptEvent, Cause, has_a_cause_outside, verdict};
+use aideator_contract::attempt::{AttemptEvent, Cause, verdict};
 use aideator_contract::limits;
 use aideator_contract::report::Report;
 use aideator_contract::summary::{Ending, Move};
 use aideator_contract::{
-    AttemptRecord, AttemptSpec, Code, Reason, State, StateMessage, Status, Timestamp, Variation,
-    VariationSummary,
+    AttemptRecord, Code, Reason, State, StateMessage, Status, Variation, VariationSummary,
 };
 
+use self::over::{Times, over};
 use crate::observe::Observation;
 pub use view::{VariationView, View};
 
@@ -114,135 +115,6 @@ fn of_variation(view: &View, seen: &VariationView, limits: &Limits) -> Option<Ef
     }
 }
 
-struct Times<'a> {
-    now: Timestamp,
-    opened: Timestamp,
-    limits: &'a Limits,
-}
-
-impl Times<'_> {
-    fn passed(&self, since: Timestamp, allowed: &[Duration]) -> bool {
-        let allowed: Duration = allowed.iter().sum();
-        u128::from(self.now.since(since)) > allowed.as_millis()
-    }
-}
-
-/// Why an open attempt is over, if it is.
-fn over(
-    seen: &VariationView,
-    now: &VariationSummary,
-    spec: &AttemptSpec,
-    times: &Times<'_>,
-) -> Option<Cause> {
-    if let Some(Report::Done(word)) = &seen.report
-        && !has_a_cause_outside(word)
-    {
-        return Some(Cause::Reported);
-    }
-    let cancelling = now.state == State::Cancelling;
-    match gone(seen, now) {
-        Some(_) if cancelling => return Some(Cause::Cancelled),
-        Some(cause) => return Some(cause),
-        None => {}
-    }
-    let limits = times.limits;
-    let absent = matches!(
-        seen.observation,
-        Observation::NotStarted | Observation::Absent
-    );
-    let waiting = matches!(seen.observation, Observation::Waiting { .. });
-    if cancelling {
-        let patience = if absent || waiting {
-            Duration::ZERO
-        } else {
-            limits.deadline_grace
-        };
-        return times
-            .passed(now.since, &[limits.cancel_grace, patience])
-            .then_some(Cause::Cancelled);
-    }
-    // What has spoken did begin: its Job is about to say how it ended.
-    if (absent || waiting) && seen.report.is_none() {
-        return late(seen, now, times);
-    }
-    let deadline = Duration::from_secs(spec.deadline_s);
-    // The agent's own deadline begins at its own start, which is not later than either of these.
-    let (since, allowance) = match (now.started, now.state) {
-        (Some(started), _) => (started, Duration::ZERO),
-        (None, State::Starting) => (now.since, Duration::ZERO),
-        (None, _) => (times.opened, limits.start_allowance),
-    };
-    times
-        .passed(since, &[allowance, deadline, limits.deadline_grace])
-        .then_some(Cause::Deadline)
-}
-
-/// Why an attempt that has not begun is given up, if its time is over. Being held by a quota or a
-/// queue costs none of it.
-fn late(seen: &VariationView, now: &VariationSummary, times: &Times<'_>) -> Option<Cause> {
-    let told = now.reason.as_ref();
-    if told.is_some_and(|told| told.code == Code::Quota) {
-        return None;
-    }
-    let limits = times.limits;
-    let (kept_by, since) = match &seen.observation {
-        Observation::Waiting { reason, since } => (reason.as_ref(), (*since)?.max(now.since)),
-        // Why Kubernetes refuses the Job is told by the submitter.
-        _ => (
-            told.filter(|told| told.code == Code::Kubernetes),
-            times.opened,
-        ),
-    };
-    times
-        .passed(since, &[limits.start_allowance])
-        .then(|| never_began(kept_by, limits))
-}
-
-/// Why a pod that could not begin in time is given up.
-fn never_began(kept_by: Option<&Reason>, limits: &Limits) -> Cause {
-    let seconds = limits.start_allowance.as_secs();
-    match kept_by {
-        Some(reason) => Cause::Failed {
-            reason: Reason::new(
-                reason.code.clone(),
-                format!("the agent did not begin within {seconds} s: {reason}"),
-            ),
-        },
-        None => Cause::StartTimeout,
-    }
-}
-
-/// How a process or pod that was there ended, as seen from outside.
-fn gone(seen: &VariationView, now: &VariationSummary) -> Option<Cause> {
-    match &seen.observation {
-        Observation::Exited(status) => Some(match (status.code, status.signal) {
-            (_, Some(signal)) => Cause::Killed { signal },
-            (Some(code), None) => Cause::Exited { code },
-            (None, None) => Cause::Vanished,
-        }),
-        Observation::Failed(reason) => Some(Cause::Failed {
-            reason: reason.clone(),
-        }),
-        Observation::Deadline => Some(Cause::Deadline),
-        Observation::Vanished => Some(Cause::Vanished),
-        // It has spoken, so it was there; the observation is younger than its word.
-        Observation::NotStarted if seen.report.is_some() => Some(Cause::Vanished),
-        Observation::Absent if seen.report.is_some() || now.state != State::Queued => {
-            Some(Cause::Failed {
-                reason: Reason::new(
-                    Code::JobDeleted,
-                    "the Job of its agent is gone: somebody deleted it, or it ended while nobody watched",
-                ),
-            })
-        }
-        Observation::NotStarted
-        | Observation::Absent
-        | Observation::Waiting { .. }
-        | Observation::Running
-        | Observation::Unknown => None,
-    }
-}
-
 /// The terminal state of a closed attempt.
 fn ended(
     view: &View,
@@ -276,46 +148,57 @@ fn ended(
     )
 }
 
-/// The state an open attempt has reached, if it is a later one, or why it can't begin.
+/// The state an open attempt has reached, if it is a later one, or what keeps it in this one.
 fn advanced(view: &View, seen: &VariationView, now: &VariationSummary) -> Option<Effect> {
     let to = match (&seen.report, &seen.observation) {
         (Some(Report::FirstToken { .. }), _) => State::Running,
         (Some(Report::Ready | Report::Cloned { .. }), _) => State::Starting,
         // Not while `queued`: the submitter is about to write `scheduling`.
-        (None, Observation::Running) if now.state == State::Scheduling => State::Starting,
-        (None, Observation::Waiting { reason, .. }) if now.state == State::Scheduling => {
-            return waits(view, seen, now, reason.as_ref());
+        (None, Observation::Running | Observation::Unreachable(_))
+            if now.state == State::Scheduling =>
+        {
+            State::Starting
         }
+        _ => now.state,
+    };
+    if now.state.may_become(to) {
+        return moved(view, seen, to_state(view, seen, now, to));
+    }
+    let reason = match &seen.observation {
+        Observation::Waiting { reason, .. } if now.state == State::Scheduling => {
+            kept(reason.as_ref(), now)
+        }
+        Observation::Unreachable(reason) if may_be_lost(now.state) => Some(reason.clone()),
+        Observation::Running if may_be_lost(now.state) => None,
         _ => return None,
     };
-    if !now.state.may_become(to) {
+    if now.reason == reason {
         return None;
     }
-    moved(view, seen, to_state(view, seen, now, to))
-}
-
-/// Tells why a launched attempt can't begin; what was told and is true no more is taken back.
-fn waits(
-    view: &View,
-    seen: &VariationView,
-    now: &VariationSummary,
-    kept_by: Option<&Reason>,
-) -> Option<Effect> {
-    let reason = match (kept_by, &now.reason) {
-        (Some(reason), told) if told.as_ref() != Some(reason) => reason.clone(),
-        (None, Some(told)) if told.code != Code::Waiting => {
-            Reason::new(Code::Waiting, "its pod is being started")
-        }
-        _ => return None,
-    };
     moved(
         view,
         seen,
         Move {
-            reason: Some(reason),
+            reason,
             ..to_state(view, seen, now, now.state)
         },
     )
+}
+
+/// Whether it has begun, so that only what can't be seen of it is a reason to tell.
+fn may_be_lost(state: State) -> bool {
+    matches!(state, State::Starting | State::Running)
+}
+
+/// Why a launched attempt can't begin; what was told and is true no more is taken back.
+fn kept(by: Option<&Reason>, now: &VariationSummary) -> Option<Reason> {
+    match (by, &now.reason) {
+        (Some(reason), _) => Some(reason.clone()),
+        (None, Some(told)) if told.code != Code::Waiting => {
+            Some(Reason::new(Code::Waiting, "its pod is being started"))
+        }
+        (None, told) => told.clone(),
+    }
 }
 
 fn to_state(view: &View, seen: &VariationView, now: &VariationSummary, to: State) -> Move {

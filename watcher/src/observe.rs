@@ -29,6 +29,8 @@ pub enum Observation {
     },
     /// It is there.
     Running,
+    /// It was there, and nobody can say whether it is: what would tell does not answer.
+    Unreachable(Reason),
     /// It ended, and how is known.
     Exited(ExitStatus),
     /// It ended badly, and why is known.

@@ -2,7 +2,8 @@ use aideator_contract::local::ExitStatus;
 use aideator_contract::report::Done;
 use aideator_contract::usage::Digest;
 use aideator_contract::{
-    Attempt, Change, Code, Mode, Outcome, Reason, RunId, RunSpec, Startup, Summary, VariationSpec,
+    Attempt, Change, Code, Mode, Outcome, Reason, RunId, RunSpec, Startup, Summary, Timestamp,
+    VariationSpec,
 };
 
 use super::*;
@@ -344,6 +345,32 @@ fn the_open_key_is_put_while_open_and_dropped_when_finished() {
 
 fn quota() -> Reason {
     Reason::new(Code::Quota, "waits for the namespace's quota")
+}
+
+#[test]
+fn what_is_out_of_reach_says_so_until_it_is_seen_again_or_its_deadline_is_over() {
+    let silent = || Reason::new(Code::NodeLost, "the node does not answer");
+    let out_of_reach = |state| view(state).seen(Observation::Unreachable(silent()));
+    let began = out_of_reach(State::Scheduling).moves().unwrap();
+    assert_eq!((began.state, began.reason), (State::Starting, None));
+    for state in [State::Starting, State::Running] {
+        let mut told = out_of_reach(state);
+        let started = told.summary().variations[0].started;
+        let moved = told.at_second(9).moves().unwrap();
+        assert_eq!((moved.state, moved.reason), (state, Some(silent())));
+        assert_eq!((moved.since, moved.started), (at(0), started));
+        told = out_of_reach(state);
+        told.state.summary.variations[0].reason = Some(silent());
+        assert_eq!(told.next(), None);
+        let seen_again = told.clone().seen(Observation::Running).moves().unwrap();
+        assert_eq!((seen_again.state, seen_again.reason), (state, None));
+        // Nobody knows, so nothing is taken back.
+        assert_eq!(told.clone().seen(Observation::Unknown).next(), None);
+        assert_eq!(told.at_second(1000).closes(), Some(Cause::Deadline));
+    }
+    assert_eq!(out_of_reach(State::Cancelling).next(), None);
+    let given_up = out_of_reach(State::Cancelling).at_second(1000);
+    assert_eq!(given_up.closes(), Some(Cause::Cancelled));
 }
 
 fn waiting(reason: Option<Reason>, since: Option<u64>) -> Observation {

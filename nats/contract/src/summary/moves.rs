@@ -134,9 +134,13 @@ impl Summary {
             return Err(Unmoved::OtherAttempt(now.attempt));
         }
         let from = now.state;
-        let waits_for_another_reason =
-            from == m.to && !from.is_terminal() && now.reason != m.reason && m.reason.is_some();
-        if !from.may_become(m.to) && !waits_for_another_reason {
+        // What keeps it from going on may go by itself. A late `scheduling` takes nothing back.
+        let may_be_taken_back = matches!(from, State::Starting | State::Running);
+        let another_reason = from == m.to
+            && !from.is_terminal()
+            && now.reason != m.reason
+            && (m.reason.is_some() || may_be_taken_back);
+        if !from.may_become(m.to) && !another_reason {
             return Err(Unmoved::NotAllowed { from, to: m.to });
         }
         let held = |reason: &Option<Reason>| reason.as_ref().is_some_and(|r| r.code == Code::Quota);
@@ -146,7 +150,7 @@ impl Summary {
         if from != m.to || released {
             v.since = m.at;
         }
-        if m.to == State::Running {
+        if m.to == State::Running && from != m.to {
             v.started = Some(m.at);
         }
         v.state = m.to;

@@ -35,7 +35,11 @@ pub(super) fn judge(pod: &Pod, complaint: Option<&str>, now: Timestamp) -> Obser
         return lost;
     }
     if running(container(status, BRAIN)) {
-        return Observation::Running;
+        return if is_out_of_reach(status) {
+            Observation::Unreachable(silent_node())
+        } else {
+            Observation::Running
+        };
     }
     if terminated(container(status, BRAIN)).is_some() || deleted.is_some() {
         // Its phase is about to say so.
@@ -50,12 +54,22 @@ fn lost(status: &PodStatus, late: u64) -> Option<Observation> {
         |seen: &Observation| matches!(seen, Observation::Failed(r) if r.code == Code::NodeLost);
     match taken_away(status).filter(node_lost) {
         Some(lost) if late > LOST_NODE_ANSWERS_MS => Some(lost),
-        _ if late > NODE_ANSWERS_MS => Some(Observation::Failed(Reason::new(
-            Code::NodeLost,
-            "the node of its pod does not answer",
-        ))),
+        _ if late > NODE_ANSWERS_MS => Some(Observation::Failed(silent_node())),
         _ => None,
     }
+}
+
+fn silent_node() -> Reason {
+    Reason::new(Code::NodeLost, "the node of its pod does not answer")
+}
+
+/// Whether Kubernetes has given the pod's node up. Its node lifecycle controller then says of each pod
+/// that it is not ready, and leaves what the node said of its containers; a node that answers again
+/// takes it back.
+fn is_out_of_reach(status: &PodStatus) -> bool {
+    let says = |kind, what: &str| condition(status, kind).is_some_and(|c| c.status == what);
+    let by_its_node = condition(status, "Ready").is_some_and(|c| c.reason.is_some());
+    says("Ready", "False") && says("ContainersReady", "True") && !by_its_node
 }
 
 /// When it got its node.

@@ -320,6 +320,27 @@ fn a_pod_that_is_taken_away_says_by_whom() {
 }
 
 #[test]
+fn a_pod_whose_node_was_given_up_is_out_of_reach() {
+    let up = |ready: Value| {
+        of(&pod(json!({
+            "phase": "Running",
+            "conditions": [{"type": "ContainersReady", "status": "True"}, ready],
+            "containerStatuses": [container("brain", running())],
+        })))
+    };
+    let ready = json!({"type": "Ready", "status": "True"});
+    assert_eq!(up(ready), Observation::Running);
+    let marked = json!({"type": "Ready", "status": "False"});
+    let Observation::Unreachable(reason) = up(marked) else {
+        panic!("it is out of reach");
+    };
+    assert_eq!(reason.code, Code::NodeLost);
+    let by_its_node =
+        json!({"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"});
+    assert_eq!(up(by_its_node), Observation::Running);
+}
+
+#[test]
 fn a_deleted_pod_may_say_its_last_word_and_a_silent_node_is_lost() {
     let brain = |state: Value| json!({"phase": "Running", "containerStatuses": [container("brain", state)]});
     let ending = deleted(brain(running()));
