@@ -35,6 +35,8 @@ use crate::scope::Scope;
 
 /// The route of a run's event stream.
 pub(crate) const STREAM: &str = "/api/v1/runs/{run_id}/stream";
+/// The route of several.
+pub(crate) const STREAMS: &str = "/api/v1/stream";
 
 /// What handlers share.
 #[derive(Clone)]
@@ -97,6 +99,7 @@ fn routes() -> Vec<Route> {
         reading("/api/v1/runs", get(runs::list)),
         reading("/api/v1/runs/{run_id}", get(runs::show)),
         reading(STREAM, get(stream::stream)),
+        reading(STREAMS, get(stream::streams)),
         reading("/api/v1/runs/{run_id}/log", get(log::log)),
         running("/api/v1/runs/{run_id}/cancel", post(command::cancel)),
         running(
@@ -188,6 +191,7 @@ mod tests {
             ("GET", "/api/v1/runs", "read"),
             ("GET", run, "read"),
             ("GET", &format!("{run}/stream"), "read"),
+            ("GET", "/api/v1/stream", "read"),
             ("GET", &format!("{run}/log"), "read"),
             ("POST", "/api/v1/runs", "run"),
             ("POST", &format!("{run}/cancel"), "run"),

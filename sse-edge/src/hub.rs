@@ -11,6 +11,7 @@ pub mod lane;
 pub mod message;
 pub mod pace;
 pub mod retry;
+pub mod snapshot;
 pub mod tail;
 pub mod visible;
 pub mod window;

@@ -14,6 +14,7 @@ pub mod config;
 pub mod error;
 pub mod guard;
 pub mod hub;
+pub mod multiplex;
 pub mod pass;
 pub mod position;
 pub mod problem;

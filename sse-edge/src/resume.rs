@@ -1,15 +1,29 @@
 //! Where a viewer goes on. All pure.
 
+use std::str::FromStr;
+
 use aideator_contract::{Status, Summary};
 
 use crate::hub::Stream;
 use crate::position::{Malformed, Position, Track};
 
-/// The position a viewer asks for: the `Last-Event-ID` header, else the query's.
+/// What a viewer asks for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Where it was; `None` where it was shown nothing.
+    pub position: Option<Position>,
+    /// In the second case: what was said so far at once, as [`Snapshot`](crate::hub::snapshot::Snapshot).
+    pub snapshot: bool,
+}
+
+/// The position (in one run or several) a viewer asks for: the `Last-Event-ID` header, else the query's.
 ///
 /// # Errors
 /// The text is no position.
-pub fn wanted(header: Option<&str>, query: Option<&str>) -> Result<Option<Position>, Malformed> {
+pub fn position<P: FromStr<Err = Malformed>>(
+    header: Option<&str>,
+    query: Option<&str>,
+) -> Result<Option<P>, Malformed> {
     let given = [header, query].into_iter().flatten();
     match given.map(str::trim).find(|text| !text.is_empty()) {
         Some(text) => text.parse().map(Some),
@@ -68,11 +82,12 @@ mod tests {
     #[test]
     fn the_header_beats_the_query() {
         let (header, query) = (at(1, 5).to_string(), at(1, 7).to_string());
-        assert_eq!(wanted(Some(&header), Some(&query)), Ok(Some(at(1, 5))));
-        assert_eq!(wanted(None, Some(&query)), Ok(Some(at(1, 7))));
-        assert_eq!(wanted(Some(""), Some(&query)), Ok(Some(at(1, 7))));
-        assert_eq!(wanted(None, None), Ok(None));
-        assert_eq!(wanted(Some("nonsense"), Some(&query)), Err(Malformed));
+        assert_eq!(position(Some(&header), Some(&query)), Ok(Some(at(1, 5))));
+        assert_eq!(position(None, Some(&query)), Ok(Some(at(1, 7))));
+        assert_eq!(position(Some(""), Some(&query)), Ok(Some(at(1, 7))));
+        assert_eq!(position::<Position>(None, None), Ok(None));
+        let nonsense = position::<Position>(Some("nonsense"), Some(&query));
+        assert_eq!(nonsense, Err(Malformed));
     }
 
     #[test]

@@ -15,12 +15,14 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::alone::Catching;
+pub(crate) use self::sending::is_gone;
 use crate::hub::Member;
 use crate::hub::frame::{Frame, Kind, encode};
 use crate::hub::window::Due;
 use crate::position::Position;
 use crate::problem::Problem;
 use crate::pulse::Pulse;
+use crate::resume::Wanted;
 use crate::revocations::Lease;
 use crate::token::Refused;
 
@@ -51,11 +53,15 @@ pub struct Viewer {
     beat: u32,
     falls: u8,
     told_caught_up: bool,
+    /// Where it has been shown nothing, it wants what was said so far at once.
+    wants_snapshot: bool,
 }
 
 enum Phase {
     /// The hub's stream is not known yet; where it wants to begin.
     Waiting(Option<Box<Position>>),
+    /// Waits for the hub to have read what there is, to have all of it at once.
+    Gathering,
     /// Was shown more than the hub knows; given up at this time.
     Ahead(Instant),
     /// Looks for its place among the shared frames.
@@ -87,11 +93,11 @@ enum Step {
 }
 
 impl Viewer {
-    /// A viewer that goes on at `wanted`, or begins at the beginning.
+    /// A viewer that goes on where it was, or begins at the beginning.
     #[must_use]
     pub fn new(
         member: Member,
-        wanted: Option<Position>,
+        wanted: Wanted,
         pulse: Arc<Pulse>,
         patience: Duration,
         lease: Option<Lease>,
@@ -99,7 +105,7 @@ impl Viewer {
         let beat = member.window().beats;
         Self {
             changes: member.changes(),
-            phase: Phase::Waiting(wanted.map(Box::new)),
+            phase: Phase::Waiting(wanted.position.map(Box::new)),
             position: Position::origin(0),
             lease: lease.map(Box::new),
             flight: Flight::default(),
@@ -109,6 +115,7 @@ impl Viewer {
             beat,
             falls: 0,
             told_caught_up: false,
+            wants_snapshot: wanted.snapshot,
             member,
             pulse,
         }
@@ -126,6 +133,7 @@ impl Viewer {
             }
             let step = match self.phase {
                 Phase::Waiting(_) => self.begin(),
+                Phase::Gathering => self.gather(),
                 Phase::Joining => self.join(),
                 Phase::Sharing(cursor) => self.share(cursor),
                 // What is rare is put elsewhere, so that a viewer at rest is small.
@@ -188,6 +196,11 @@ impl Viewer {
         if closed {
             return self.close();
         }
+        self.wait(known, beats)
+    }
+
+    /// Nothing is due; of a run nobody knows perhaps nothing ever will be.
+    fn wait(&mut self, known: bool, beats: u32) -> Step {
         match self.answer(beats) {
             Step::Wait if !known => Step::Unknown,
             step => step,

@@ -136,6 +136,7 @@ impl Browser {
         self.position = frame.position.to_string().parse().unwrap();
         match frame.kind {
             Kind::Gap => panic!("{}: a gap, and nothing was removed", self.run),
+            Kind::Snapshot(_) => panic!("{}: a snapshot, and nobody asked for it", self.run),
             Kind::State => self.state(world, &serde_json::from_slice(&frame.payload).unwrap()),
             Kind::Out(_) => self.out(serde_json::from_slice(&frame.payload).unwrap()),
         }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::command::{Cancel, Noted, Pick, Retry};
 use super::create::Created;
 use super::tokens::{Revoke, Revoked};
+use crate::multiplex;
 use crate::problem::{Document, MEDIA_TYPE};
 
 const JSON: &str = "application/json";
@@ -106,17 +107,40 @@ fn runs(book: &mut Book) {
         "Follows a run. Unnamed messages are events of variations (OutMessage), `state` messages the state log \
          (StateMessage); `caught-up`, `gap`, `slow`, `end` and `error` tell about the stream. Every id is a position to resume from.",
         [
-            ("200", "The event stream", events),
+            ("200", "The event stream", events.clone()),
             ("204", "All was shown already, and the run is over", json!({})),
+            ("503", "Too many ask at once, or NATS is away; `Retry-After` says when to come back", problem.clone()),
+        ],
+    );
+    let from = |more: Vec<Value>| {
+        let mut parameters = vec![
+            header("Last-Event-ID", "Go on behind the event with this id"),
+            json!({ "name": "last_event_id", "in": "query", "schema": { "type": "string" },
+              "description": "The same for clients that can't send the header (also `lastEventId`)" }),
+            json!({ "name": "snapshot", "in": "query", "schema": { "type": "string", "enum": ["1", "0"] },
+              "description": "1: what was said before comes as one `snapshot` message per variation (`run_id`, `variation`, \
+                              `events`, in which deltas that follow each other are one). Without effect where an id is sent" }),
+        ];
+        parameters.extend(more);
+        Value::Array(parameters)
+    };
+    stream["parameters"] = from(Vec::new());
+    book.put("get", "/api/v1/runs/{run_id}/stream", stream);
+    let mut streams = book.operation(
+        "Follows several runs on one connection, as the stream of each does. An id holds the position in each of them; \
+         `caught-up`, `gap`, `slow`, `end`, `snapshot` and `error` name their `run_id`",
+        [
+            ("200", "The event stream", events),
+            ("204", "All was shown already, and the runs are over", json!({})),
             ("503", "Too many ask at once, or NATS is away; `Retry-After` says when to come back", problem),
         ],
     );
-    stream["parameters"] = json!([
-        header("Last-Event-ID", "Go on behind the event with this id"),
-        { "name": "last_event_id", "in": "query", "schema": { "type": "string" },
-          "description": "The same for clients that can't send the header (also `lastEventId`)" },
+    streams["parameters"] = from(vec![
+        json!({ "name": "run", "in": "query", "required": true,
+        "schema": { "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": multiplex::RUNS },
+        "description": "The runs: `run=a&run=b`" }),
     ]);
-    book.put("get", "/api/v1/runs/{run_id}/stream", stream);
+    book.put("get", "/api/v1/stream", streams);
     book.json::<OutMessage>();
     book.json::<StateMessage>();
 

@@ -26,6 +26,8 @@ pub enum Kind {
     State,
     /// A stored event of a variation.
     Out(Variation),
+    /// All stored events of a variation so far.
+    Snapshot(Variation),
     /// Something that was asked for is no longer kept.
     Gap,
 }
@@ -52,6 +54,7 @@ impl Frame {
         let event = match self.kind {
             Kind::State => Some("state"),
             Kind::Out(_) => None,
+            Kind::Snapshot(_) => Some("snapshot"),
             Kind::Gap => Some("gap"),
         };
         encode(event, Some(&self.position), &self.payload)

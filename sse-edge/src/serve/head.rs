@@ -8,11 +8,13 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 use tokio::net::TcpStream;
 
-/// Where streams of runs are: in front of the run's id, and behind it.
+use crate::api::STREAMS;
+
+/// Where the stream of a run is: in front of the run's id, and behind it.
 const BEFORE: &str = "/api/v1/runs/";
 const BEHIND: &str = "/stream";
-/// How every request for one begins.
-const BEGINNING: &[u8] = b"GET /api/v1/runs/";
+/// How every request for a stream begins.
+const BEGINNINGS: [&[u8]; 2] = [b"GET /api/v1/runs/", b"GET /api/v1/stream"];
 /// A longer head is for the HTTP library.
 const LONGEST: usize = 16 * 1024;
 /// As is one with more headers.
@@ -24,7 +26,7 @@ const AT_ONCE: usize = 2 * 1024;
 pub(super) enum Heard {
     /// It is not known yet what this is.
     More,
-    /// A request for the stream of a run, and nothing else.
+    /// A request for a stream, and nothing else.
     Stream(Box<Asked>),
     /// Something else.
     Other,
@@ -33,8 +35,8 @@ pub(super) enum Heard {
 /// A request for a stream.
 #[derive(Debug)]
 pub(super) struct Asked {
-    /// The run's id, as it stands in the address.
-    pub(super) run: String,
+    /// The run's id, as it stands in the address; `None` for several runs, which stand in the query.
+    pub(super) run: Option<String>,
     /// The head of the request.
     pub(super) head: Parts,
 }
@@ -60,8 +62,11 @@ pub(super) async fn hear(socket: &TcpStream, read: &mut Vec<u8>) -> io::Result<H
 
 /// Judges what was read.
 fn judge(read: &[u8]) -> Heard {
-    let known = read.len().min(BEGINNING.len());
-    if read[..known] != BEGINNING[..known] {
+    let may_be = |beginning: &[u8]| {
+        let known = read.len().min(beginning.len());
+        read[..known] == beginning[..known]
+    };
+    if !BEGINNINGS.into_iter().any(may_be) {
         return Heard::Other;
     }
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
@@ -78,11 +83,10 @@ fn judge(read: &[u8]) -> Heard {
 
 fn asked(request: &httparse::Request<'_, '_>) -> Option<Asked> {
     let uri: Uri = request.path?.parse().ok()?;
-    let run = uri.path().strip_prefix(BEFORE)?.strip_suffix(BEHIND)?;
-    if run.is_empty() || run.contains(['/', '%']) {
-        return None;
-    }
-    let run = run.to_owned();
+    let run = match uri.path() {
+        STREAMS => None,
+        path => Some(run_in(path)?),
+    };
     let mut headers = HeaderMap::with_capacity(request.headers.len());
     for header in &*request.headers {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
@@ -100,6 +104,12 @@ fn asked(request: &httparse::Request<'_, '_>) -> Option<Asked> {
     };
     head.headers = headers;
     Some(Asked { run, head })
+}
+
+fn run_in(path: &str) -> Option<String> {
+    let run = path.strip_prefix(BEFORE)?.strip_suffix(BEHIND)?;
+    let is_one = !run.is_empty() && !run.contains(['/', '%']);
+    is_one.then(|| run.to_owned())
 }
 
 /// Whether nothing follows the head, and nothing else is wished for than the answer.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -13,9 +13,10 @@ use tokio::time::timeout;
 
 use super::Server;
 use super::head::Asked;
-use crate::api::{STREAM, stream};
+use crate::api::stream::{self, Answer};
+use crate::api::{STREAM, STREAMS};
 use crate::guard::seal;
-use crate::viewer::{RETRY, Viewer};
+use crate::viewer::RETRY;
 
 /// How long a short answer may take to be sent.
 const SENT_WITHIN: Duration = Duration::from_secs(5);
@@ -24,29 +25,34 @@ const SHORT: usize = 64 * 1024;
 
 /// Answers a request for a stream.
 pub(super) async fn answer(server: &Server, mut socket: TcpStream, asked: Asked) {
-    match decide(server, asked).await {
-        Ok(viewer) => {
-            let mut opening = head(StatusCode::OK, stream_headers());
-            opening.push_str(RETRY);
-            let sending = viewer.send(socket, Bytes::from(opening));
-            server.tasks.spawn(sending);
-        }
-        Err(response) => {
-            let sending = respond(&mut socket, response);
-            // Whoever does not take it has gone.
-            let _ = timeout(SENT_WITHIN, sending).await;
-        }
+    let answer = match decide(server, asked).await {
+        Ok(answer) => answer,
+        Err(response) => return refuse(&mut socket, response).await,
+    };
+    let mut opening = head(StatusCode::OK, stream_headers());
+    opening.push_str(RETRY);
+    let opening = Bytes::from(opening);
+    match answer {
+        Answer::Follow(viewer) => drop(server.tasks.spawn(viewer.send(socket, opening))),
+        Answer::FollowAll(viewers) => drop(server.tasks.spawn(viewers.send(socket, opening))),
+        Answer::Complete => refuse(&mut socket, answer.into_response()).await,
     }
 }
 
-async fn decide(server: &Server, asked: Asked) -> Result<Viewer, Response> {
+async fn refuse(socket: &mut TcpStream, response: Response) {
+    // Whoever does not take it has gone.
+    let _ = timeout(SENT_WITHIN, respond(socket, response)).await;
+}
+
+async fn decide(server: &Server, asked: Asked) -> Result<Answer, Response> {
     let Asked { run, head } = asked;
-    let pass = server.gate.admit(&head, Some(STREAM)).await?;
-    match stream::answer(&server.app, &pass, &run, &head).await {
-        Ok(stream::Answer::Follow(viewer)) => Ok(*viewer),
-        Ok(stream::Answer::Complete) => Err(StatusCode::NO_CONTENT.into_response()),
-        Err(problem) => Err(problem.into_response()),
-    }
+    let route = if run.is_some() { STREAM } else { STREAMS };
+    let pass = server.gate.admit(&head, Some(route)).await?;
+    let answer = match run {
+        Some(run) => stream::answer(&server.app, &pass, &run, &head).await,
+        None => stream::answer_all(&server.app, &pass, &head).await,
+    };
+    answer.map_err(IntoResponse::into_response)
 }
 
 fn stream_headers() -> HeaderMap {

@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{CHUNK, Flight, PING, Phase, Step, Viewer, join};
 use crate::hub::frame::Frame;
+use crate::hub::snapshot::Snapshot;
 use crate::hub::{LOST_AFTER, Past};
 use crate::problem::Problem;
 use crate::resume::LOST_END;
@@ -14,6 +15,8 @@ use crate::resume::LOST_END;
 /// A viewer that reads by itself, up to where the shared frames go on at a cursor.
 pub(super) struct Catching {
     past: Past,
+    /// Gathers what is read, to send it at once.
+    snapshot: Option<Snapshot>,
     /// Read and not sent.
     frames: VecDeque<Frame>,
     cursor: u64,
@@ -53,7 +56,7 @@ impl Viewer {
             }
             Ok(_) if !reading => {
                 // The hub will not come by what this viewer was shown: it may be no longer kept.
-                self.read_alone();
+                self.read_alone(None);
                 Step::On
             }
             Ok(_) | Err(_) => {
@@ -63,7 +66,7 @@ impl Viewer {
         }
     }
 
-    pub(super) fn read_alone(&mut self) {
+    pub(super) fn read_alone(&mut self, snapshot: Option<Snapshot>) {
         self.member.meters().from_stream.increment(1);
         let source = self.member.source().apart();
         let (cursor, consumed) = {
@@ -72,6 +75,7 @@ impl Viewer {
         };
         self.phase = Phase::Catching(Box::new(Catching {
             past: Past::new(source, self.position, consumed),
+            snapshot,
             frames: VecDeque::new(),
             cursor,
         }));
@@ -100,7 +104,14 @@ impl Viewer {
             () = self.pulse.drained(self.share_of_drain) => return self.close(),
         };
         if let Some(frames) = frames {
-            catching.frames.extend(frames);
+            match &mut catching.snapshot {
+                Some(snapshot) => snapshot.extend(frames),
+                None => catching.frames.extend(frames),
+            }
+            return Step::On;
+        }
+        if let Some(snapshot) = catching.snapshot.take() {
+            catching.frames = snapshot.frames(self.member.source().run()).into();
             return Step::On;
         }
         let window = self.member.window();

@@ -6,6 +6,7 @@ use super::{Phase, Step, Viewer};
 use crate::hub::LOST_AFTER;
 use crate::hub::core::NO_LONGER_KEPT;
 use crate::hub::frame::Frame;
+use crate::hub::snapshot::Snapshot;
 use crate::position::Position;
 use crate::resume::{Start, start_at};
 
@@ -33,11 +34,32 @@ impl Viewer {
             }
             Start::At(position) | Start::Ahead(position) => {
                 self.position = position;
-                self.phase = Phase::Joining;
+                let is_new = position == Position::origin(stream.epoch);
+                self.phase = if is_new {
+                    self.beginning()
+                } else {
+                    Phase::Joining
+                };
                 Step::On
             }
             Start::Lost(why) => self.lost(why, stream.epoch),
         }
+    }
+
+    /// What was said so far is had at once when all of it is known.
+    pub(super) fn gather(&mut self) -> Step {
+        let (ready, closed, known, beats) = {
+            let window = self.member.window();
+            (window.caught_up, window.closed, window.known, window.beats)
+        };
+        if closed {
+            return self.close();
+        }
+        if !ready || !known {
+            return self.wait(known, beats);
+        }
+        self.read_alone(Some(Snapshot::default()));
+        Step::On
     }
 
     /// Shared frames are taken only from where the hub was exactly where this viewer is.
@@ -55,13 +77,22 @@ impl Viewer {
                 self.member.doubt();
                 self.phase = Phase::Ahead(Instant::now() + LOST_AFTER);
             }
-            None => self.read_alone(),
+            None => self.read_alone(None),
         }
         Step::On
     }
 
+    /// How it goes on where it has been shown nothing.
+    fn beginning(&self) -> Phase {
+        if self.wants_snapshot {
+            Phase::Gathering
+        } else {
+            Phase::Joining
+        }
+    }
+
     pub(super) fn lost(&mut self, why: &'static str, epoch: u64) -> Step {
-        self.phase = Phase::Joining;
+        self.phase = self.beginning();
         self.position = Position::origin(epoch);
         Step::Chunk(Frame::gap(why, None, self.position).encode())
     }

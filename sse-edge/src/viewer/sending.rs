@@ -25,13 +25,17 @@ const LET_GO: Duration = Duration::from_secs(2);
 impl Viewer {
     /// The body of its response.
     pub fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
-        let opening = stream::iter([Ok(Bytes::from_static(RETRY.as_bytes()))]);
-        let chunks = stream::unfold(self, |mut viewer| async move {
+        let opening = stream::iter([Bytes::from_static(RETRY.as_bytes())]);
+        opening.chain(self.chunks()).map(Ok)
+    }
+
+    /// What is due, chunk by chunk.
+    pub(crate) fn chunks(self) -> impl Stream<Item = Bytes> + Send {
+        stream::unfold(self, |mut viewer| async move {
             let chunk = viewer.next().await?;
             viewer.member.meters().bytes.increment(chunk.len() as u64);
-            Some((Ok(chunk), viewer))
-        });
-        opening.chain(chunks)
+            Some((chunk, viewer))
+        })
     }
 
     /// Sends `opening` and then all that is due, until there is no more or the client is gone.
@@ -137,6 +141,11 @@ impl Viewer {
         })
         .await
     }
+}
+
+/// Waits until the client is gone.
+pub(crate) async fn is_gone(socket: &TcpStream) {
+    poll_fn(|cx| gone(socket, cx)).await;
 }
 
 /// Ready when the client is gone. What it sends is not listened to.

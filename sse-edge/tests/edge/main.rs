@@ -8,6 +8,8 @@ mod client;
 mod guard;
 mod load;
 mod meters;
+mod multiplex;
+mod snapshot;
 mod socket;
 mod stream;
 mod token;

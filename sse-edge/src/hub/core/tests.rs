@@ -307,7 +307,7 @@ impl<'a> Play<'a> {
         let of = |frame: &&Frame| match frame.kind {
             Kind::State => track == Track::State,
             Kind::Out(variation) => track == Track::Out(variation),
-            Kind::Gap => false,
+            Kind::Gap | Kind::Snapshot(_) => false,
         };
         let frames = self.frames.iter().filter(of);
         frames

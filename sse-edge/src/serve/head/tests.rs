@@ -10,7 +10,7 @@ const PLAIN: &str = "GET /api/v1/runs/a-run/stream HTTP/1.1\r\nhost: localhost\r
 enum Made {
     More,
     Other,
-    Stream(String, Uri, Version, HeaderMap),
+    Stream(Option<String>, Uri, Version, HeaderMap),
 }
 
 fn made(read: &[u8]) -> Made {
@@ -57,12 +57,23 @@ fn a_request_for_a_stream_is_read_whole() {
     let Made::Stream(run, uri, version, headers) = made(text.as_bytes()) else {
         panic!("{text}");
     };
-    assert_eq!((run.as_str(), version), ("a-run", Version::HTTP_11));
+    assert_eq!((run.as_deref(), version), (Some("a-run"), Version::HTTP_11));
     assert_eq!(uri.query(), Some("last_event_id=1.2"));
     assert_eq!(headers["host"], "localhost:1");
     assert_eq!(headers["last-event-id"], "1.5.0");
     let cookies: Vec<_> = headers.get_all("cookie").iter().collect();
     assert_eq!(cookies, ["a=b", "c=d"]);
+}
+
+#[test]
+fn a_request_for_several_runs_is_one_for_a_stream() {
+    let text = request("GET /api/v1/stream?run=a&run=b HTTP/1.1", &[]);
+    let Made::Stream(None, uri, ..) = made(text.as_bytes()) else {
+        panic!("{text}");
+    };
+    assert_eq!(uri.query(), Some("run=a&run=b"));
+    let text = request("GET /api/v1/streams?run=a HTTP/1.1", &[]);
+    assert_eq!(made(text.as_bytes()), Made::Other);
 }
 
 #[test]
@@ -190,7 +201,7 @@ proptest! {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let text = request(&format!("GET /api/v1/runs/{run}/stream HTTP/1.1"), &headers);
         let made = made(text.as_bytes());
-        let is_taken = matches!(&made, Made::Stream(asked, ..) if *asked == run);
+        let is_taken = matches!(&made, Made::Stream(asked, ..) if asked.as_deref() == Some(run.as_str()));
         prop_assert!(is_taken, "{:?}", made);
     }
 }
