@@ -64,12 +64,9 @@ fn silent_node() -> Reason {
 }
 
 /// Whether Kubernetes has given the pod's node up. Its node lifecycle controller then says of each pod
-/// that it is not ready, and leaves what the node said of its containers; a node that answers again
-/// takes it back.
+/// that it is not ready, and not why, which a node always says; a node that answers again takes it back.
 fn is_out_of_reach(status: &PodStatus) -> bool {
-    let says = |kind, what: &str| condition(status, kind).is_some_and(|c| c.status == what);
-    let by_its_node = condition(status, "Ready").is_some_and(|c| c.reason.is_some());
-    says("Ready", "False") && says("ContainersReady", "True") && !by_its_node
+    condition(status, "Ready").is_some_and(|c| c.status == "False" && c.reason.is_none())
 }
 
 /// When it got its node.
