@@ -77,8 +77,8 @@ async fn at_any_moment_a_snapshot_and_what_follows_is_what_a_replay_is() {
             assert_eq!(told(&events, variation), told(&replay, variation));
         }
         let last = |events: &[Event]| {
-            let states = events.iter().filter(|event| event.name == "state");
-            states.last().map(|event| event.data.clone())
+            let state = events.iter().rfind(|event| event.name == "state");
+            state.map(|event| event.data.clone())
         };
         assert_eq!(last(&events), last(&replay));
         snapshots += names(&events)
