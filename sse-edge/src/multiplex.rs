@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
-use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aideator_contract::RunId;
 use bytes::{BufMut as _, Bytes, BytesMut};
@@ -15,10 +15,11 @@ use futures::stream::{BoxStream, SelectAll, select_all};
 use futures::{Stream, StreamExt as _, stream};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
 use crate::position::{Malformed, Position};
-use crate::pulse::Pulse;
-use crate::viewer::{RETRY, Viewer, is_gone};
+use crate::telemetry::Meters;
+use crate::viewer::{PING, RETRY, Viewer, is_gone};
 
 /// Runs on one connection at most: every id names all of them.
 pub const RUNS: usize = 16;
@@ -52,11 +53,19 @@ impl FromStr for Positions {
     }
 }
 
+/// How long a chunk (64 KiB of frames at most, or a single one) may take to be sent. Whoever is slower
+/// is closed and comes back with the last id: until then all of its viewers may hold pages.
+const SENT_WITHIN: Duration = Duration::from_secs(20);
+/// All viewers show that they live at the same time; one of them is enough.
+const PINGS_APART: Duration = Duration::from_secs(1);
+
 /// Several viewers who share a connection.
 pub struct Multiplex {
     chunks: SelectAll<BoxStream<'static, (usize, Option<Bytes>)>>,
     runs: Vec<Shown>,
-    pulse: Arc<Pulse>,
+    meters: Arc<Meters>,
+    /// When something was sent last.
+    told: Instant,
 }
 
 /// What of a run was shown.
@@ -73,7 +82,12 @@ impl Multiplex {
     /// Shows what is due to each of these, runs in the order of their names, who were shown what
     /// `positions` says.
     #[must_use]
-    pub fn new(viewers: Vec<(RunId, Viewer)>, positions: &Positions, pulse: Arc<Pulse>) -> Self {
+    pub(crate) fn new(
+        viewers: Vec<(RunId, Viewer)>,
+        positions: &Positions,
+        share_of_drain: f32,
+        meters: Arc<Meters>,
+    ) -> Self {
         let (mut runs, mut all) = (Vec::new(), Vec::new());
         for (index, (run, viewer)) in viewers.into_iter().enumerate() {
             let id = positions.get(&run).map(|position| position.to_string());
@@ -83,13 +97,15 @@ impl Multiplex {
                 over: false,
             });
             let end = stream::iter([None]);
-            let chunks = viewer.chunks().map(Some).chain(end);
+            let chunks = viewer.leaving_at(share_of_drain).chunks();
+            let chunks = chunks.map(Some).chain(end);
             all.push(chunks.map(move |chunk| (index, chunk)).boxed());
         }
         Self {
             chunks: select_all(all),
             runs,
-            pulse,
+            meters,
+            told: Instant::now(),
         }
     }
 
@@ -106,18 +122,7 @@ impl Multiplex {
     /// Sends `opening` and then all that is due, until there is no more or the client is gone.
     pub(crate) async fn send(mut self, mut socket: TcpStream, opening: Bytes) {
         let mut chunk = opening;
-        let share = self.pulse.share(rand::random());
-        loop {
-            let sent = {
-                let drained = pin!(self.pulse.drained(share));
-                tokio::select! {
-                    sent = socket.write_all(&chunk) => sent.is_ok(),
-                    () = drained => false,
-                }
-            };
-            if !sent {
-                return;
-            }
+        while let Ok(Ok(())) = timeout(SENT_WITHIN, socket.write_all(&chunk)).await {
             chunk = tokio::select! {
                 next = self.next() => match next {
                     Some(next) => next,
@@ -131,11 +136,15 @@ impl Multiplex {
     /// The next chunk; `None` when all runs are over, or one of the viewers has to come back.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            match self.chunks.next().await? {
-                (index, Some(chunk)) => return Some(readdress(&mut self.runs, index, &chunk)),
-                (index, None) if self.runs[index].over => {}
+            let chunk = match self.chunks.next().await? {
+                (_, Some(chunk)) if chunk == PING && self.told.elapsed() < PINGS_APART => continue,
+                (index, Some(chunk)) => readdress(&mut self.runs, index, &chunk),
+                (index, None) if self.runs[index].over => continue,
                 _ => return None,
-            }
+            };
+            self.told = Instant::now();
+            self.meters.bytes.increment(chunk.len() as u64);
+            return Some(chunk);
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::position::{Malformed, Position, Track};
 pub struct Wanted {
     /// Where it was; `None` where it was shown nothing.
     pub position: Option<Position>,
-    /// In the second case: what was said so far at once, as [`Snapshot`](crate::hub::snapshot::Snapshot).
+    /// Where it has to begin at the beginning: in few events, by a
+    /// [`Snapshot`](crate::hub::snapshot::Snapshot).
     pub snapshot: bool,
 }
 

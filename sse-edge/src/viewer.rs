@@ -32,7 +32,7 @@ const CHUNK: usize = 64 * 1024;
 const FALLS: u8 = 8;
 /// What a client is asked to wait before it connects again.
 pub(crate) const RETRY: &str = "retry: 1000\n\n";
-const PING: Bytes = Bytes::from_static(b": ping\n\n");
+pub(crate) const PING: Bytes = Bytes::from_static(b": ping\n\n");
 
 /// One viewer.
 pub struct Viewer {
@@ -119,6 +119,13 @@ impl Viewer {
             member,
             pulse,
         }
+    }
+
+    /// It is let go at this share of the drain, with others on its connection.
+    #[must_use]
+    pub(crate) fn leaving_at(mut self, share: f32) -> Self {
+        self.share_of_drain = share;
+        self
     }
 
     /// The next chunk, when one is due; `None` when there will be none.

@@ -172,3 +172,6 @@ async fn append(
         Err(error) => Err(Error::append(doing)(error)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,8 +118,10 @@ fn runs(book: &mut Book) {
             json!({ "name": "last_event_id", "in": "query", "schema": { "type": "string" },
               "description": "The same for clients that can't send the header (also `lastEventId`)" }),
             json!({ "name": "snapshot", "in": "query", "schema": { "type": "string", "enum": ["1", "0"] },
-              "description": "1: what was said before comes as one `snapshot` message per variation (`run_id`, `variation`, \
-                              `events`, in which deltas that follow each other are one). Without effect where an id is sent" }),
+              "description": "1: of what was said before come the acceptance, one `snapshot` message per variation (a few, \
+                              where it said more than a MiB) and the last state. A snapshot has `run_id`, `variation` and `events`, \
+                              in which deltas that follow each other are one, numbered and dated as the last of them; its `first` \
+                              has `n` and `ts` of the first. Who goes on behind an id gets what followed as it came" }),
         ];
         parameters.extend(more);
         Value::Array(parameters)
@@ -127,8 +129,10 @@ fn runs(book: &mut Book) {
     stream["parameters"] = from(Vec::new());
     book.put("get", "/api/v1/runs/{run_id}/stream", stream);
     let mut streams = book.operation(
-        "Follows several runs on one connection, as the stream of each does. An id holds the position in each of them; \
-         `caught-up`, `gap`, `slow`, `end`, `snapshot` and `error` name their `run_id`",
+        "Follows several runs on one connection, as the stream of each does. An id holds the position in each of them \
+         (`<run>:<position>`, with commas between; without those of which nothing was shown). `caught-up`, `gap`, `slow`, \
+         `end`, `snapshot` and `error` name their `run_id`. A run that was told to be over is not looked at again on this \
+         connection",
         [
             ("200", "The event stream", events),
             ("204", "All was shown already, and the runs are over", json!({})),

@@ -109,7 +109,9 @@ pub(crate) async fn answer_all(app: &App, pass: &Pass, head: &Parts) -> Result<A
     let runs = runs(head)?;
     let (positions, snapshot) = asked::<Positions>(head)?;
     let positions = positions.unwrap_or_default();
-    take_turn(app).await?;
+    for _ in &runs {
+        take_turn(app).await?;
+    }
     let shown = join_all(runs.iter().map(async |run| match positions.get(run) {
         Some(position) => is_all_shown(app, run, &position).await,
         None => false,
@@ -122,7 +124,9 @@ pub(crate) async fn answer_all(app: &App, pass: &Pass, head: &Parts) -> Result<A
         let viewer = viewer(app, pass, &run, Wanted { position, snapshot });
         (run, viewer)
     });
-    let all = Multiplex::new(viewers.collect(), &positions, Arc::clone(&app.pulse));
+    let share = app.pulse.share(rand::random());
+    let meters = Arc::clone(app.hubs.meters());
+    let all = Multiplex::new(viewers.collect(), &positions, share, meters);
     Ok(Answer::FollowAll(Box::new(all)))
 }
 

@@ -202,7 +202,7 @@ impl Member {
         &self.hub.source
     }
 
-    pub(crate) fn meters(&self) -> &Meters {
+    pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.hub.meters
     }
 }

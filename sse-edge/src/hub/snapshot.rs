@@ -1,89 +1,132 @@
-//! A run so far, as one event a variation, for a viewer that wants what was said and not how it came.
+//! A run so far in few events, for a viewer that wants what was said and not how it came.
 //!
 //! Nothing a replay would show is left out but this: deltas of one part that follow each other are one
-//! delta, and of the state log the first entry (which has the spec) and the last (which has the whole
-//! summary) are kept.
+//! delta, and of the state log the acceptance (which has the spec) and the last entry (which has the
+//! whole summary) are kept. Each variation is one event, or, where it said very much, a few: so what is
+//! held for a viewer is bounded.
+
+mod delta;
 
 use aideator_contract::{RunId, Variation};
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde::Deserialize;
+use serde_json::json;
 
+use self::delta::Delta;
 use super::frame::{Frame, Kind};
 use crate::position::{Position, Track};
 
-type Event = Map<String, Value>;
+/// Bytes of a variation that are gathered before they are shown.
+const MOST: usize = 1024 * 1024;
 
 /// What is gathered of a run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Snapshot {
-    gaps: Vec<Frame>,
-    states: Vec<Frame>,
+    run: RunId,
+    most: usize,
+    /// Where the viewer is who was shown what was given out.
+    shown: Position,
+    /// Where it is when the rest is shown, too.
+    end: Position,
+    /// The last entry of the state log. It may tell the end of what was said before it.
+    state: Option<Frame>,
     variations: [Said; Variation::MAX],
-    /// Where the reader is who was shown all of it.
-    end: Option<Position>,
 }
 
-/// What one variation said.
+/// What of one variation was not given out yet.
 #[derive(Debug, Default)]
 struct Said {
-    events: Vec<Event>,
+    /// Events as JSON, with commas between them.
+    events: Vec<u8>,
+    /// The last one, while it may grow.
+    delta: Option<Delta>,
     ts: u64,
     sequence: u64,
 }
 
 impl Snapshot {
-    /// Takes in the next frames of a replay.
-    pub fn extend(&mut self, frames: impl IntoIterator<Item = Frame>) {
-        for frame in frames {
-            self.end = Some(frame.position);
-            match frame.kind {
-                Kind::Gap => self.gaps.push(frame),
-                Kind::State => {
-                    self.states.truncate(1);
-                    self.states.push(frame);
-                }
-                Kind::Out(variation) => self.variations[variation.index()].take(&frame, variation),
-                Kind::Snapshot(_) => {}
-            }
+    /// For a viewer that was shown what is before `shown`.
+    #[must_use]
+    pub fn new(run: RunId, shown: Position) -> Self {
+        Self {
+            run,
+            most: MOST,
+            shown,
+            end: shown,
+            state: None,
+            variations: Default::default(),
         }
     }
 
-    /// What is sent instead of these frames. Whoever is cut off in between goes on from any of their
-    /// positions as from those of a replay.
+    /// Takes in the next frames of a replay. Returns what can be shown already. Whoever is cut off behind
+    /// any of it goes on from its position as in a replay.
+    pub fn take(&mut self, frames: impl IntoIterator<Item = Frame>) -> Vec<Frame> {
+        let mut ready = Vec::new();
+        for frame in frames {
+            self.end = frame.position;
+            match frame.kind {
+                Kind::Gap => ready.push(Frame {
+                    position: self.shown,
+                    ..frame
+                }),
+                Kind::State if is_acceptance(&frame) => {
+                    self.state = None;
+                    ready.push(self.show_state(frame));
+                }
+                Kind::State => self.state = Some(frame),
+                Kind::Out(variation) => {
+                    let said = &mut self.variations[variation.index()];
+                    said.take(&frame, variation);
+                    if said.events.len() > self.most {
+                        ready.extend(self.show(variation));
+                    }
+                }
+                Kind::Snapshot(_) => {}
+            }
+        }
+        ready
+    }
+
+    /// The rest.
     #[must_use]
-    pub fn frames(self, run: &RunId) -> Vec<Frame> {
-        let Some(end) = self.end else {
-            return Vec::new();
-        };
-        let mut position = Position::origin(end.epoch);
-        let mut frames = self.gaps;
-        for gap in &mut frames {
-            gap.position = position;
+    pub fn finish(mut self) -> Vec<Frame> {
+        let all = Variation::first(Variation::MAX);
+        let mut rest: Vec<Frame> = all.filter_map(|variation| self.show(variation)).collect();
+        if let Some(state) = self.state.take() {
+            rest.push(self.show_state(state));
         }
-        let mut states = self.states.into_iter();
-        if let Some(mut first) = states.next() {
-            let sequence = first.position.shown.get(Track::State);
-            position.shown.set(Track::State, sequence);
-            first.position = position;
-            frames.push(first);
+        if let Some(last) = rest.last_mut() {
+            last.position = self.end;
         }
-        let all = Variation::first(Variation::MAX).zip(self.variations);
-        for (variation, said) in all.filter(|(_, said)| !said.events.is_empty()) {
-            position.shown.set(Track::Out(variation), said.sequence);
-            let events = said.events;
-            let data = json!({ "run_id": run, "variation": variation, "events": events });
-            frames.push(Frame {
-                kind: Kind::Snapshot(variation),
-                payload: Bytes::from(data.to_string()),
-                ts: said.ts,
-                position,
-            });
+        rest
+    }
+
+    fn show_state(&mut self, mut frame: Frame) -> Frame {
+        let sequence = frame.position.shown.get(Track::State);
+        self.shown.shown.set(Track::State, sequence);
+        frame.position = self.shown;
+        frame
+    }
+
+    fn show(&mut self, variation: Variation) -> Option<Frame> {
+        let said = &mut self.variations[variation.index()];
+        said.settle();
+        if said.events.is_empty() {
+            return None;
         }
-        frames.extend(states);
-        if let Some(last) = frames.last_mut() {
-            last.position = end;
-        }
-        frames
+        self.shown.shown.set(Track::Out(variation), said.sequence);
+        let head = json!({ "run_id": self.run, "variation": variation }).to_string();
+        let mut payload = head.into_bytes();
+        payload.pop();
+        payload.extend_from_slice(b",\"events\":[");
+        payload.append(&mut said.events);
+        payload.extend_from_slice(b"]}");
+        Some(Frame {
+            kind: Kind::Snapshot(variation),
+            payload: Bytes::from(payload),
+            ts: said.ts,
+            position: self.shown,
+        })
     }
 }
 
@@ -91,57 +134,47 @@ impl Said {
     fn take(&mut self, frame: &Frame, variation: Variation) {
         self.sequence = frame.position.shown.get(Track::Out(variation));
         self.ts = frame.ts;
-        // What is shown has a head that can be read, so it is an object.
-        let Ok(event) = serde_json::from_slice::<Event>(&frame.payload) else {
+        let next = Delta::read(&frame.payload);
+        if let (Some(last), Some(next)) = (&mut self.delta, &next)
+            && last.join(next)
+        {
             return;
-        };
-        let is_joined = self
-            .events
-            .last_mut()
-            .is_some_and(|last| joined(last, &event));
-        if !is_joined {
-            self.events.push(event);
+        }
+        self.settle();
+        match next {
+            Some(delta) => self.delta = Some(delta),
+            None => self.put(&frame.payload),
         }
     }
+
+    /// The last delta grows no more.
+    fn settle(&mut self) {
+        if let Some(delta) = self.delta.take() {
+            self.put(&delta.write());
+        }
+    }
+
+    fn put(&mut self, event: &[u8]) {
+        if !self.events.is_empty() {
+            self.events.push(b',');
+        }
+        self.events.extend_from_slice(event);
+    }
 }
 
-/// Joins `next` to `last`, if both are deltas of one part and nothing is between them. The joined event
-/// is numbered and dated as the last of them; `first` has the number and time of the first.
-fn joined(last: &mut Event, next: &Event) -> bool {
-    let (id, delta) = match next.get("type").and_then(Value::as_str) {
-        Some("text-delta" | "reasoning-delta") => ("id", "delta"),
-        Some("tool-input-delta") => ("toolCallId", "inputTextDelta"),
-        _ => return false,
-    };
-    let same = ["type", "attempt", id]
-        .iter()
-        .all(|key| last.get(*key) == next.get(*key));
-    let follows = number(next)
-        .zip(number(last))
-        .is_some_and(|(b, a)| b == a + 1);
-    let Some(more) = next.get(delta).and_then(Value::as_str) else {
-        return false;
-    };
-    if !same || !follows {
-        return false;
+/// Whether this entry of the state log is the acceptance of the run.
+fn is_acceptance(frame: &Frame) -> bool {
+    #[derive(Deserialize)]
+    struct Entry<'a> {
+        #[serde(borrow)]
+        change: Change<'a>,
     }
-    let Some(Value::String(text)) = last.get_mut(delta) else {
-        return false;
-    };
-    text.push_str(more);
-    let of = |event: &Event, key: &str| event.get(key).cloned().unwrap_or_default();
-    if !last.contains_key("first") {
-        let first = json!({ "n": of(last, "n"), "ts": of(last, "ts") });
-        last.insert("first".to_owned(), first);
+    #[derive(Deserialize)]
+    struct Change<'a> {
+        r#type: &'a str,
     }
-    for key in ["n", "ts"] {
-        last.insert(key.to_owned(), of(next, key));
-    }
-    true
-}
-
-fn number(event: &Event) -> Option<u64> {
-    event.get("n").and_then(Value::as_u64)
+    serde_json::from_slice::<Entry<'_>>(&frame.payload)
+        .is_ok_and(|entry| entry.change.r#type == "accepted")
 }
 
 #[cfg(test)]

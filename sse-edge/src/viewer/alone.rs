@@ -105,13 +105,14 @@ impl Viewer {
         };
         if let Some(frames) = frames {
             match &mut catching.snapshot {
-                Some(snapshot) => snapshot.extend(frames),
+                Some(snapshot) => catching.frames.extend(snapshot.take(frames)),
                 None => catching.frames.extend(frames),
             }
             return Step::On;
         }
         if let Some(snapshot) = catching.snapshot.take() {
-            catching.frames = snapshot.frames(self.member.source().run()).into();
+            self.wants_snapshot = false;
+            catching.frames.extend(snapshot.finish());
             return Step::On;
         }
         let window = self.member.window();
@@ -128,7 +129,7 @@ impl Viewer {
     /// This viewer's connection takes nothing for a while: it keeps its place and nothing else.
     pub(super) fn let_go(&mut self) {
         if matches!(self.phase, Phase::Catching(_)) {
-            self.phase = Phase::Joining;
+            self.phase = self.beginning();
         }
     }
 

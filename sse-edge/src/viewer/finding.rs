@@ -34,12 +34,8 @@ impl Viewer {
             }
             Start::At(position) | Start::Ahead(position) => {
                 self.position = position;
-                let is_new = position == Position::origin(stream.epoch);
-                self.phase = if is_new {
-                    self.beginning()
-                } else {
-                    Phase::Joining
-                };
+                self.wants_snapshot &= position == Position::origin(stream.epoch);
+                self.phase = self.beginning();
                 Step::On
             }
             Start::Lost(why) => self.lost(why, stream.epoch),
@@ -58,7 +54,8 @@ impl Viewer {
         if !ready || !known {
             return self.wait(known, beats);
         }
-        self.read_alone(Some(Snapshot::default()));
+        let snapshot = Snapshot::new(self.run().clone(), self.position);
+        self.read_alone(Some(snapshot));
         Step::On
     }
 
@@ -82,8 +79,8 @@ impl Viewer {
         Step::On
     }
 
-    /// How it goes on where it has been shown nothing.
-    fn beginning(&self) -> Phase {
+    /// How it looks for what it was not shown.
+    pub(super) fn beginning(&self) -> Phase {
         if self.wants_snapshot {
             Phase::Gathering
         } else {

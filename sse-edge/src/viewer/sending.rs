@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io::ErrorKind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -26,14 +27,17 @@ impl Viewer {
     /// The body of its response.
     pub fn body(self) -> impl Stream<Item = Result<Bytes, Infallible>> + Send {
         let opening = stream::iter([Bytes::from_static(RETRY.as_bytes())]);
-        opening.chain(self.chunks()).map(Ok)
+        let meters = Arc::clone(self.member.meters());
+        let chunks = self.chunks().inspect(move |chunk| {
+            meters.bytes.increment(chunk.len() as u64);
+        });
+        opening.chain(chunks).map(Ok)
     }
 
     /// What is due, chunk by chunk.
     pub(crate) fn chunks(self) -> impl Stream<Item = Bytes> + Send {
         stream::unfold(self, |mut viewer| async move {
             let chunk = viewer.next().await?;
-            viewer.member.meters().bytes.increment(chunk.len() as u64);
             Some((chunk, viewer))
         })
     }

@@ -70,7 +70,6 @@ async fn at_any_moment_a_snapshot_and_what_follows_is_what_a_replay_is() {
     let replay = get(world.at(), "/api/v1/runs/a/stream");
     let replay = replay.await.until("end").await;
     assert!(replay.iter().all(|event| event.name != "snapshot"));
-    let mut snapshots = 0;
     for mut viewer in viewers {
         let events = viewer.until("end").await;
         for variation in 0..2 {
@@ -81,12 +80,8 @@ async fn at_any_moment_a_snapshot_and_what_follows_is_what_a_replay_is() {
             state.map(|event| event.data.clone())
         };
         assert_eq!(last(&events), last(&replay));
-        snapshots += names(&events)
-            .iter()
-            .filter(|name| **name == "snapshot")
-            .count();
+        assert!(names(&events).contains(&"snapshot"));
     }
-    assert!(snapshots >= 9, "{snapshots}");
 }
 
 #[tokio::test]
@@ -114,6 +109,8 @@ async fn a_finished_run_is_one_event_a_variation_and_each_id_goes_on_as_a_replay
         for variation in 0..2 {
             assert_eq!(told(&all, variation), told(&replay, variation), "{cut}");
         }
+        let last_state = |events: &[Event]| events[events.len() - 3].data.clone();
+        assert_eq!(last_state(&all), last_state(&replay), "the last state");
     }
 }
 
@@ -151,7 +148,7 @@ async fn what_is_no_longer_kept_is_told_before_the_snapshot() {
         .request(subject, purge.to_string().into(), limit);
     soon(purged).await.unwrap();
     let events = get(world.at(), STREAM).await.until("caught-up").await;
-    assert_eq!(names(&events), ["gap", "state", "snapshot", "caught-up"]);
+    assert_eq!(names(&events), ["state", "gap", "snapshot", "caught-up"]);
     assert_eq!(told(&events, 0)[0]["delta"], "kept");
 }
 

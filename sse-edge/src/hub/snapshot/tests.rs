@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use serde_json::Value;
 
 use super::*;
 
@@ -31,8 +32,8 @@ impl Replay {
         });
     }
 
-    fn state(&mut self) {
-        let body = json!({ "change": self.sequence });
+    fn state(&mut self, change: &str) {
+        let body = json!({ "change": { "type": change }, "at": self.sequence });
         self.show(Track::State, Kind::State, &body);
     }
 
@@ -40,7 +41,10 @@ impl Replay {
         let variation = Variation::at(index).unwrap();
         let n = self.next.entry((index, attempt)).or_default();
         *n += u64::from(lost);
-        let mut event = json!({ "attempt": attempt, "n": *n, "ts": 1000 + self.sequence });
+        let mut event = json!({
+            "v": 1, "run": "r", "variation": variation, "attempt": attempt,
+            "n": *n, "ts": 1000 + self.sequence,
+        });
         *n += 1;
         let Value::Object(more) = body else { panic!() };
         event.as_object_mut().unwrap().extend(more);
@@ -75,6 +79,19 @@ impl Read {
 }
 
 type Reads = [Read; Variation::MAX];
+type Event = serde_json::Map<String, Value>;
+
+/// What is shown in place of these frames, by a snapshot that gathers so many bytes of a variation.
+fn snapshot(frames: &[Frame], most: usize) -> Vec<Frame> {
+    let mut snapshot = Snapshot::new(run(), Position::origin(7));
+    snapshot.most = most;
+    let mut shown = Vec::new();
+    for frames in frames.chunks(7) {
+        shown.extend(snapshot.take(frames.to_vec()));
+    }
+    shown.extend(snapshot.finish());
+    shown
+}
 
 fn read<'a>(frames: impl IntoIterator<Item = &'a Frame>) -> (Reads, Vec<Bytes>, Vec<Bytes>) {
     let (mut reads, mut states, mut gaps) = (Reads::default(), Vec::new(), Vec::new());
@@ -106,18 +123,21 @@ fn replayed() -> impl Strategy<Value = Replay> {
     let input = ("[ab]", ".{0,3}").prop_map(|(id, text)| {
         json!({ "type": "tool-input-delta", "toolCallId": id, "inputTextDelta": text })
     });
-    let other = ("finish|text-end|unheard-of", "[ab]")
-        .prop_map(|(kind, id)| json!({ "type": kind, "id": id }));
+    let other = ("finish|text-end|unheard-of|text-delta", "[ab]").prop_map(
+        |(kind, id)| json!({ "type": kind, "id": id, "more": {"b": [1e300], "a": u64::MAX} }),
+    );
     let body = prop_oneof![8 => delta, 2 => input, 1 => other];
     let out = (0..3usize, 1..3u64, prop::bool::weighted(0.05), body).prop_map(Some);
     let step = prop_oneof![12 => out, 1 => Just(None)];
     prop::collection::vec(step, 0..80).prop_map(|steps| {
         let mut replay = Replay::default();
-        replay.state();
+        for change in ["rejected", "accepted"] {
+            replay.state(change);
+        }
         for step in steps {
             match step {
                 Some((index, attempt, lost, body)) => replay.say(index, attempt, lost, body),
-                None => replay.state(),
+                None => replay.state("moved"),
             }
         }
         replay
@@ -129,76 +149,107 @@ proptest! {
     fn a_snapshot_tells_what_a_replay_tells(
         replay in replayed(),
         cut in any::<prop::sample::Index>(),
+        most in prop_oneof![Just(MOST), 0..500usize],
     ) {
-        let mut snapshot = Snapshot::default();
-        snapshot.extend(replay.frames.clone());
-        let frames = snapshot.frames(&run());
+        let frames = snapshot(&replay.frames, most);
         let (reads, states, _) = read(&replay.frames);
         let (snapped, kept, _) = read(&frames);
         prop_assert_eq!(&snapped, &reads);
-        prop_assert_eq!(kept.first(), states.first());
+        // The acceptance and the last entry.
+        prop_assert_eq!(kept.first(), states.get(1));
         prop_assert_eq!(kept.last(), states.last());
         prop_assert!(kept.len() <= 2);
         prop_assert_eq!(frames.last().map(|frame| frame.position), replay.position);
-        // Each variation is one event, and whoever goes on behind any of them has missed nothing.
+        // As a rule each variation is one event.
         let of = |kind: Kind| frames.iter().filter(|frame| frame.kind == kind).count();
-        for variation in Variation::first(Variation::MAX) {
+        for variation in Variation::first(Variation::MAX).filter(|_| most == MOST) {
             prop_assert!(of(Kind::Snapshot(variation)) <= 1);
         }
+        // Whoever goes on behind any of them as in a replay has missed nothing, the last state included.
         let upto = cut.index(frames.len());
         let at = frames[upto].position.shown;
-        let rest = replay.frames.iter().filter(|frame| match frame.kind {
-            Kind::Out(variation) => {
-                frame.position.shown.get(Track::Out(variation)) > at.get(Track::Out(variation))
-            }
-            _ => false,
+        let rest = replay.frames.iter().filter(|frame| {
+            let track = match frame.kind {
+                Kind::Out(variation) => Track::Out(variation),
+                _ => Track::State,
+            };
+            frame.position.shown.get(track) > at.get(track)
         });
-        let (resumed, ..) = read(frames[..=upto].iter().chain(rest));
+        let (resumed, kept, _) = read(frames[..=upto].iter().chain(rest));
         prop_assert_eq!(&resumed, &reads);
+        prop_assert_eq!(kept.last(), states.last());
+    }
+
+    #[test]
+    fn what_is_no_plain_delta_stays_byte_for_byte(text in "\\PC{0,40}") {
+        let odd = format!("{{\"n\":0, \"attempt\":1,\"type\":\"text-delta\",\"x\":{}}}", json!(text));
+        let mut replay = Replay::default();
+        replay.state("accepted");
+        replay.say(0, 1, false, json!({ "type": "start" }));
+        replay.frames[1].payload = Bytes::from(odd.clone());
+        let frames = snapshot(&replay.frames, MOST);
+        let payload = std::str::from_utf8(&frames[1].payload).unwrap();
+        prop_assert_eq!(payload, format!("{{\"run_id\":\"r\",\"variation\":0,\"events\":[{odd}]}}"));
     }
 }
 
-fn text(n: u64, delta: &str) -> Event {
-    let event = json!({ "type": "text-delta", "id": "t", "attempt": 1, "n": n, "ts": 10 + n, "delta": delta });
-    event.as_object().unwrap().clone()
+fn delta(n: u64, id: &str, delta: &str) -> Delta {
+    let event = json!({
+        "type": "text-delta", "id": id, "v": 1, "run": "r", "variation": 0,
+        "attempt": 1, "n": n, "ts": 10 + n, "delta": delta,
+    });
+    Delta::read(event.to_string().as_bytes()).unwrap()
 }
 
 #[test]
 fn a_joined_delta_says_where_it_begins_and_where_it_ends() {
-    let mut last = text(3, "a");
-    for (n, delta) in [(4, "b"), (5, "c")] {
-        assert!(joined(&mut last, &text(n, delta)));
+    let mut last = delta(3, "t", "a");
+    for (n, more) in [(4, "b"), (5, "c")] {
+        assert!(last.join(&delta(n, "t", more)));
     }
     let event = json!({
-        "type": "text-delta", "id": "t", "attempt": 1, "n": 5, "ts": 15, "delta": "abc",
-        "first": { "n": 3, "ts": 13 },
+        "type": "text-delta", "id": "t", "v": 1, "run": "r", "variation": 0,
+        "attempt": 1, "n": 5, "ts": 15, "delta": "abc", "first": { "n": 3, "ts": 13 },
     });
-    assert_eq!(Value::Object(last), event);
+    assert_eq!(
+        serde_json::from_slice::<Value>(&last.write()).unwrap(),
+        event
+    );
 }
 
 #[test]
 fn what_does_not_follow_is_not_joined() {
-    let mut last = text(3, "a");
-    assert!(!joined(&mut last, &text(5, "b")), "4 is missing");
-    let mut other = text(4, "b");
-    other.insert("id".to_owned(), json!("u"));
-    assert!(!joined(&mut last, &other));
-    assert_eq!(last, text(3, "a"));
+    let mut last = delta(3, "t", "a");
+    assert!(!last.join(&delta(5, "t", "b")), "4 is missing");
+    assert!(!last.join(&delta(4, "u", "b")), "another part");
+    assert!(!delta(u64::MAX, "t", "a").join(&delta(0, "t", "b")));
+    assert!(last.join(&delta(4, "t", "b")));
 }
 
 #[test]
 fn what_is_missing_is_told_first_and_nothing_is_shown_of_nothing() {
-    assert_eq!(Snapshot::default().frames(&run()), []);
+    assert_eq!(snapshot(&[], MOST), []);
     let mut replay = Replay::default();
-    replay.state();
+    replay.state("accepted");
     let gap = Frame::gap("gone", Variation::at(0), replay.position.unwrap());
     replay.frames.push(gap);
     replay.say(0, 1, true, json!({ "type": "start" }));
-    let mut snapshot = Snapshot::default();
-    snapshot.extend(replay.frames);
-    let frames = snapshot.frames(&run());
+    replay.state("moved");
+    let frames = snapshot(&replay.frames, MOST);
     let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
     let first = Variation::at(0).unwrap();
-    assert_eq!(kinds, [Kind::Gap, Kind::State, Kind::Snapshot(first)]);
-    assert_eq!(frames[0].position, Position::origin(7));
+    let expected = [Kind::State, Kind::Gap, Kind::Snapshot(first), Kind::State];
+    assert_eq!(kinds, expected);
+}
+
+#[test]
+fn an_end_is_told_behind_what_was_said_before_it() {
+    let mut replay = Replay::default();
+    replay.say(0, 1, false, json!({ "type": "start" }));
+    // All that is kept of the state log.
+    replay.state("moved");
+    let frames = snapshot(&replay.frames, MOST);
+    let first = Variation::at(0).unwrap();
+    let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
+    assert_eq!(kinds, [Kind::Snapshot(first), Kind::State]);
 }
