@@ -1,9 +1,20 @@
 //! Where a viewer goes on. All pure.
 
 use aideator_contract::{Status, Summary};
+use http::HeaderMap;
 
 use crate::hub::Stream;
 use crate::position::{Malformed, Position, Track};
+
+/// The `Last-Event-ID` of a request; empty if it has none. What is no text, or more than one id, makes a
+/// text that is no position: who was shown something is never taken for somebody new.
+#[must_use]
+pub fn last_event_id(headers: &HeaderMap) -> String {
+    let ids = headers.get_all("last-event-id").iter();
+    let ids = ids.map(|id| String::from_utf8_lossy(id.as_bytes()));
+    let given: Vec<_> = ids.filter(|id| !id.trim().is_empty()).collect();
+    given.join(", ")
+}
 
 /// The position a viewer asks for: the `Last-Event-ID` header, else the query's.
 ///

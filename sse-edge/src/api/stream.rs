@@ -68,11 +68,7 @@ pub(crate) async fn answer(
     head: &Parts,
 ) -> Result<Answer, Problem> {
     let run = super::run_id(run)?;
-    let header = head.headers.get("last-event-id");
-    let header = header.and_then(|id| id.to_str().ok());
-    let since = Query::<Since>::try_from_uri(&head.uri)
-        .map_err(|error| Reason::new(Code::BadValue, error.body_text()))?;
-    let wanted = resume::wanted(header, since.last_event_id.as_deref())?;
+    let wanted = wanted(head)?;
     take_turn(app).await?;
     if let Some(position) = &wanted
         && !app.hubs.is_live(&run)
@@ -85,6 +81,17 @@ pub(crate) async fn answer(
     let pulse = Arc::clone(&app.pulse);
     let viewer = Viewer::new(member, wanted, pulse, app.unknown_run, lease);
     Ok(Answer::Follow(Box::new(viewer)))
+}
+
+/// The position a request asks for.
+fn wanted(head: &Parts) -> Result<Option<Position>, Problem> {
+    let header = resume::last_event_id(&head.headers);
+    let since = Query::<Since>::try_from_uri(&head.uri)
+        .map_err(|error| Reason::new(Code::BadValue, error.body_text()))?;
+    Ok(resume::wanted(
+        Some(&header),
+        since.last_event_id.as_deref(),
+    )?)
 }
 
 /// Waits until there is room for one more stream.
@@ -117,3 +124,6 @@ async fn is_all_shown(app: &App, run: &RunId, position: &Position) -> bool {
     serde_json::from_slice::<StateMessage>(&last.payload)
         .is_ok_and(|message| resume::covers_end(position, epoch, last.sequence, &message.summary))
 }
+
+#[cfg(test)]
+mod tests;
