@@ -8,6 +8,7 @@ mod client;
 mod guard;
 mod load;
 mod meters;
+mod slow;
 mod socket;
 mod stream;
 mod token;
