@@ -11,6 +11,8 @@
 mod admission;
 pub mod api;
 pub mod config;
+#[cfg(test)]
+mod corpus;
 pub mod error;
 pub mod guard;
 pub mod hub;

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use aideator_contract::{Status, Summary};
+use http::HeaderMap;
 
 use crate::hub::Stream;
 use crate::position::{Malformed, Position, Track};
@@ -15,6 +16,16 @@ pub struct Wanted {
     /// Where it has to begin at the beginning: in few events, by a
     /// [`Snapshot`](crate::hub::snapshot::Snapshot).
     pub snapshot: bool,
+}
+
+/// The `Last-Event-ID` of a request; empty if it has none. What is no text, or more than one id, makes a
+/// text that is no position: who was shown something is never taken for somebody new.
+#[must_use]
+pub fn last_event_id(headers: &HeaderMap) -> String {
+    let ids = headers.get_all("last-event-id").iter();
+    let ids = ids.map(|id| String::from_utf8_lossy(id.as_bytes()));
+    let given: Vec<_> = ids.filter(|id| !id.trim().is_empty()).collect();
+    given.join(", ")
 }
 
 /// The position (in one run or several) a viewer asks for: the `Last-Event-ID` header, else the query's.

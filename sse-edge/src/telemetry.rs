@@ -58,6 +58,7 @@ pub(crate) struct Meters {
     /// By where the viewer's past was found.
     pub(crate) from_window: Counter,
     pub(crate) from_stream: Counter,
+    pub(crate) from_archive: Counter,
     pub(crate) reads: Counter,
     pub(crate) holes_found: Counter,
     pub(crate) holes_healed: Counter,
@@ -81,6 +82,7 @@ impl Meters {
             bytes: counter!(BYTES),
             from_window: counter!(CATCH_UPS, "source" => "window"),
             from_stream: counter!(CATCH_UPS, "source" => "stream"),
+            from_archive: counter!(CATCH_UPS, "source" => "archive"),
             reads: counter!(READS),
             holes_found: counter!(HOLES_FOUND),
             holes_healed: counter!(HOLES_HEALED),
@@ -110,7 +112,7 @@ fn describe() {
     describe_counter!(BYTES, Unit::Bytes, "Bytes sent to viewers");
     describe_counter!(
         CATCH_UPS,
-        "Times a viewer found its place: among the shared events (window), or by reading alone (stream)"
+        "Times a viewer found its place: among the shared events (window), or by reading alone, from where it begins (stream, archive)"
     );
     describe_counter!(READS, "Pages read by Direct Get");
     describe_counter!(HOLES_FOUND, "Times a stored event had not been heard");

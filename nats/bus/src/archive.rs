@@ -13,9 +13,11 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use aideator_contract::RunId;
+use aideator_contract::subject::Place;
 use bytes::Bytes;
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
 use crate::batch::Page;
@@ -144,6 +146,12 @@ impl Archive {
         })
     }
 
+    /// Whether every message in it is of this run.
+    fn is_of(&self, run: &RunId) -> bool {
+        let of = |subject: &String| Place::parse(subject).is_some_and(|place| place.run() == run);
+        self.index.tails.keys().all(of)
+    }
+
     /// What the object is.
     #[must_use]
     pub fn content(&self) -> Bytes {
@@ -228,20 +236,20 @@ impl Archive {
     fn unpack(&self, at: usize) -> Result<Arc<[Stored]>, Damaged> {
         let packed = &self.content[self.index.range(at, self.content.len())];
         let mut lines = Vec::new();
-        GzDecoder::new(packed)
-            .take(UNPACKED_MOST)
+        let mut unpacked = GzDecoder::new(packed).take(UNPACKED_MOST);
+        unpacked
             .read_to_end(&mut lines)
             .map_err(|error| Damaged(error.to_string()))?;
-        let lines = Bytes::from(lines);
-        let member = &self.index.members[at];
-        let messages: Arc<[Stored]> = line::read_all(&lines)?.into();
-        let ends = |stored: Option<&Stored>| stored.map(|stored| stored.sequence);
-        if ends(messages.first()) != Some(member.first)
-            || ends(messages.last()) != Some(member.last)
-        {
-            return Err(Damaged(format!("member {at} is not what the index says")));
+        let rest = unpacked.into_inner().into_inner();
+        if !rest.is_empty() || lines.len() as u64 == UNPACKED_MOST {
+            return Err(Damaged(format!("member {at} is too large, or not one")));
         }
-        Ok(messages)
+        let messages: Arc<[Stored]> = line::read_all(&Bytes::from(lines))?.into();
+        if self.index.describes(at, &messages) {
+            Ok(messages)
+        } else {
+            Err(Damaged(format!("member {at} is not what the index says")))
+        }
     }
 }
 

@@ -170,7 +170,9 @@ impl Objects {
         let content = match <[_; 1]>::try_from(chunks) {
             Ok([only]) => only.payload,
             Err(chunks) => {
-                let mut content = BytesMut::with_capacity(usize::try_from(info.size).unwrap_or(0));
+                // What the metadata says of its size may be anything.
+                let size = chunks.iter().map(|chunk| chunk.payload.len()).sum();
+                let mut content = BytesMut::with_capacity(size);
                 for chunk in &chunks {
                     content.extend_from_slice(&chunk.payload);
                 }

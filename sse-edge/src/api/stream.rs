@@ -132,11 +132,10 @@ pub(crate) async fn answer_all(app: &App, pass: &Pass, head: &Parts) -> Result<A
 
 /// Where a client was, and whether it wants to begin with a snapshot.
 fn asked<P: FromStr<Err = Malformed>>(head: &Parts) -> Result<(Option<P>, bool), Problem> {
-    let header = head.headers.get("last-event-id");
-    let header = header.and_then(|id| id.to_str().ok());
+    let header = resume::last_event_id(&head.headers);
     let asked = Query::<Asked>::try_from_uri(&head.uri)
         .map_err(|error| Reason::new(Code::BadValue, error.body_text()))?;
-    let position = resume::position(header, asked.0.last_event_id.as_deref())?;
+    let position = resume::position(Some(&header), asked.0.last_event_id.as_deref())?;
     let snapshot = match asked.0.snapshot.as_deref() {
         None | Some("" | "0" | "false") => false,
         Some("1" | "true") => true,
@@ -204,3 +203,6 @@ async fn covers_end(app: &App, run: &RunId, position: &Position) -> bool {
     serde_json::from_slice::<StateMessage>(&last.payload)
         .is_ok_and(|message| resume::covers_end(position, epoch, last.sequence, &message.summary))
 }
+
+#[cfg(test)]
+mod tests;

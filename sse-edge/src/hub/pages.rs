@@ -79,6 +79,11 @@ impl Pages {
         Self::new(self.bulk.clone())
     }
 
+    /// The measurements of this edge.
+    pub(super) fn meters(&self) -> &Meters {
+        &self.bulk.meters
+    }
+
     /// The page of `filter` that begins at `from`.
     pub(super) async fn read(&self, filter: &Subject, from: u64) -> Result<Page, Error> {
         let page = self.begin(filter, from).await;

@@ -2,6 +2,7 @@
 //! reading can't starve the live tail. No consumer is ever made.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aideator_bus::archive::Reach;
 use aideator_bus::{Bus, Error, Live, Stored};
@@ -30,6 +31,8 @@ pub struct Source {
     pages: Arc<Pages>,
     shelf: Arc<Shelf>,
     run: RunId,
+    /// Where the next page is found is to be counted.
+    counts: Arc<AtomicBool>,
 }
 
 impl Source {
@@ -42,6 +45,7 @@ impl Source {
             pages,
             shelf,
             run,
+            counts: Arc::default(),
         }
     }
 
@@ -50,6 +54,14 @@ impl Source {
         Self {
             pages: Arc::new(self.pages.apart()),
             ..self.clone()
+        }
+    }
+
+    /// The same for a viewer that reads alone: where it begins is counted.
+    pub(crate) fn alone(&self) -> Self {
+        Self {
+            counts: Arc::new(true.into()),
+            ..self.apart()
         }
     }
 
@@ -139,10 +151,14 @@ impl Source {
 
     /// A page of the archive as far as that goes, and then of the stream.
     async fn page(&self, read: Read, filter: &Subject, from: u64) -> Result<Input, Error> {
-        let page = match self.archived_page(read, from).await? {
-            Some(page) => page,
-            None => self.pages.read(filter, from).await?,
+        let meters = self.pages.meters();
+        let (page, found) = match self.archived_page(read, from).await? {
+            Some(page) => (page, &meters.from_archive),
+            None => (self.pages.read(filter, from).await?, &meters.from_stream),
         };
+        if self.counts.swap(false, Ordering::Relaxed) {
+            found.increment(1);
+        }
         let last = page.messages.last().map_or(0, |stored| stored.sequence);
         let messages = page.messages.into_iter().filter_map(Message::read);
         Ok(Input::Page {

@@ -116,7 +116,9 @@ fn run_in(path: &str) -> Option<String> {
 fn has_no_body(headers: &HeaderMap) -> bool {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let others = [TRANSFER_ENCODING, EXPECT, UPGRADE];
-    lengths.all(|length| length == "0") && !others.iter().any(|name| headers.contains_key(name))
+    lengths.next().is_none_or(|length| length == "0")
+        && lengths.next().is_none()
+        && !others.iter().any(|name| headers.contains_key(name))
 }
 
 #[cfg(test)]

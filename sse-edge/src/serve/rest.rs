@@ -20,10 +20,7 @@ const IDLE: Duration = Duration::from_secs(90);
 
 /// Serves a connection of which `read` was read already.
 pub(super) async fn serve(server: &Server, socket: TcpStream, read: Bytes) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    let timer = TokioTimer::new();
-    builder.http1().timer(timer).header_read_timeout(IDLE);
-    builder.http2().enable_connect_protocol();
+    let builder = library();
     let io = TokioIo::new(Resumed { read, socket });
     let service = TowerToHyperService::new(server.router.clone());
     let mut connection = pin!(builder.serve_connection_with_upgrades(io, service));
@@ -37,6 +34,15 @@ pub(super) async fn serve(server: &Server, socket: TcpStream, read: Bytes) {
     if let Err(error) = served {
         tracing::trace!(%error, "a connection failed");
     }
+}
+
+/// The HTTP library as it is set up here.
+fn library() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    let timer = TokioTimer::new();
+    builder.http1().timer(timer).header_read_timeout(IDLE);
+    builder.http2().enable_connect_protocol();
+    builder
 }
 
 /// A socket of which something was read already.
@@ -89,3 +95,6 @@ impl AsyncWrite for Resumed {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 }
+
+#[cfg(test)]
+mod tests;

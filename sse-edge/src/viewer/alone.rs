@@ -67,8 +67,7 @@ impl Viewer {
     }
 
     pub(super) fn read_alone(&mut self, snapshot: Option<Snapshot>) {
-        self.member.meters().from_stream.increment(1);
-        let source = self.member.source().apart();
+        let source = self.member.source().alone();
         let (cursor, consumed) = {
             let window = self.member.window();
             (window.end(), window.consumed)

@@ -11,7 +11,7 @@ use crate::world::{Edge, Run, World};
 
 impl World {
     /// Plays the watcher: the run is archived as it is now.
-    async fn archive(&self, run: &Run) -> u64 {
+    pub(crate) async fn archive(&self, run: &Run) -> u64 {
         let archives = self.admin.archives();
         let mut archiver = match archives.get(&run.id).await.unwrap() {
             Some(before) => Archiver::behind(before),

@@ -9,6 +9,7 @@ mod guard;
 mod load;
 mod meters;
 mod multiplex;
+mod slow;
 mod snapshot;
 mod socket;
 mod stream;

@@ -57,6 +57,8 @@ impl Meters {
 const STREAM: &str = "catch_ups_total{source=\"stream\"}";
 const WINDOW: &str = "catch_ups_total{source=\"window\"}";
 
+const ARCHIVE: &str = "catch_ups_total{source=\"archive\"}";
+
 async fn caught_up(edge: SocketAddr, run: &str) -> Answer {
     let mut viewer = follow(edge, run, "").await;
     viewer.until("caught-up").await;
@@ -128,6 +130,17 @@ async fn where_a_past_was_found_is_counted_by_its_source() {
     assert_eq!((meters.of(WINDOW), meters.of(STREAM)), (3.0, 0.0));
     let _whole = caught_up(edge, "a").await;
     assert_eq!((meters.of(WINDOW), meters.of(STREAM)), (3.0, 1.0));
+    assert_eq!(meters.of(ARCHIVE), 0.0);
+    // Also where the stream still has it, what is archived is read there; a run that goes on behind its
+    // archive is counted once.
+    world.archive(&run).await;
+    run.say(0, "more").await;
+    let edge = Edge::start(&world.server, Config::default()).await.address;
+    let mut resumed = follow(edge, "a", &events[2].id).await;
+    resumed.until("caught-up").await;
+    let _whole = caught_up(edge, "a").await;
+    assert_eq!((meters.of(WINDOW), meters.of(STREAM)), (4.0, 1.0));
+    assert_eq!(meters.of(ARCHIVE), 1.0);
 }
 
 #[tokio::test]

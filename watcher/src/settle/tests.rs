@@ -118,8 +118,8 @@ async fn what_was_told_to_stop_while_it_was_looked_at_did_not_end_by_itself() {
         .unwrap();
     let (_, state) = read::state(&bus, &id()).await.unwrap().unwrap();
     assert_eq!(state.summary.variations[0].state, State::Cancelled);
-    let last = bus.last_from_leader(&Subject::attempt(&id(), first()));
-    let last = last.await.unwrap().unwrap();
+    let subject = Subject::attempt(&id(), first());
+    let last = bus.last_from_leader(&subject).await.unwrap().unwrap();
     let record: AttemptRecord = serde_json::from_slice(&last.payload).unwrap();
     let cause = Cause::Cancelled;
     assert_eq!(record.event, AttemptEvent::Closed { cause });

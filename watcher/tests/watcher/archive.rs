@@ -110,24 +110,27 @@ async fn where_the_stream_is_nearly_full_the_oldest_archived_runs_leave_it() {
     let says: Vec<String> = (1..=4).map(noise).collect();
     let says: Vec<&str> = says.iter().map(String::as_str).collect();
     let runs: Vec<RunId> = (0..5).map(|n| run(&format!("r{n}"))).collect();
-    for run in &runs {
+    let (first, newest) = (&runs[0], &runs[4]);
+    for run in &runs[..4] {
         let end = stage.finish(run, &says).await;
         stage.archived(run, end).await;
     }
-    let first = &runs[0];
+    // It makes room for the newest.
     soon(async {
         while !stage.stored(first).await.is_empty() {
             tokio::task::yield_now().await;
         }
     })
     .await;
-    let last = stage.stored(&runs[4]).await;
+    let end = stage.finish(newest, &says).await;
+    stage.archived(newest, end).await;
+    let last = stage.stored(newest).await;
     assert!(last.len() > says.len(), "the newest stays");
     let archive = stage.bus.archives().get(first).await.unwrap().unwrap();
     let state = archive.last_of(Subject::state(first).as_str());
     assert!(state > 0, "the oldest is in the archive");
     assert_eq!(
-        stage.summary(&runs[4]).await.variations[0].state,
+        stage.summary(newest).await.variations[0].state,
         State::Succeeded
     );
     watching.stop().await;

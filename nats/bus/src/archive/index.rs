@@ -6,6 +6,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use super::Damaged;
+use crate::stored::Stored;
 
 const FORMAT: &str = "1";
 
@@ -120,14 +121,41 @@ impl Index {
         }
     }
 
+    /// Whether the members make up all of the object, and end where the subjects end.
     fn is_sound(&self, length: usize) -> bool {
         let in_order =
             |pair: &[Member]| pair[0].last < pair[1].first && pair[0].begin < pair[1].begin;
         let mut members = self.members.iter();
+        let begin = self.members.first().map_or(length, |m| m.begin);
         members.all(|m| m.first <= m.last && m.begin < length)
             && self.members.windows(2).all(in_order)
+            && begin == 0
             && self.members.last().map_or(0, |m| m.last) == self.reach.last
-            && self.tails.values().all(|tail| *tail <= self.reach.last)
+            && self.reach.last < u64::MAX
+            && self.tails.values().copied().max().unwrap_or(0) == self.reach.last
+    }
+
+    /// Whether these are the messages of a member, and none of them is unknown to the subjects' ends.
+    pub(super) fn describes(&self, at: usize, messages: &[Stored]) -> bool {
+        let member = &self.members[at];
+        let sequence = |stored: Option<&Stored>| stored.map(|stored| stored.sequence);
+        let is_within = |tail: &u64| (member.first..=member.last).contains(tail);
+        let mut last = BTreeMap::new();
+        for stored in messages {
+            last.insert(stored.subject.as_str(), stored.sequence);
+        }
+        let known = |(subject, last): (&&str, &u64)| {
+            let tail = self.tails.get(*subject);
+            tail.is_some_and(|tail| last <= tail && (last == tail || !is_within(tail)))
+        };
+        let ends = |(subject, tail): (&String, &u64)| {
+            !is_within(tail) || last.get(subject.as_str()) == Some(tail)
+        };
+        sequence(messages.first()) == Some(member.first)
+            && sequence(messages.last()) == Some(member.last)
+            && u32::try_from(messages.len()) == Ok(member.messages)
+            && last.iter().all(known)
+            && self.tails.iter().all(ends)
     }
 
     /// The first member that has something from `sequence` on.

@@ -4,7 +4,7 @@ use aideator_contract::subject::{ARCHIVE_BUCKET, RUNS_STREAM};
 use aideator_contract::{RunId, Subject};
 use serde_json::{Value, json};
 
-use super::{Archive, Reach};
+use super::{Archive, Damaged, Reach};
 use crate::append::AppendError;
 use crate::connect::Bus;
 use crate::error::Error;
@@ -64,7 +64,12 @@ impl Archives {
         let Some((info, content)) = self.0.get(run.as_str()).await? else {
             return Ok(None);
         };
-        Ok(Some(Archive::open(&info.metadata, content)?))
+        let archive = Archive::open(&info.metadata, content)?;
+        if archive.is_of(run) {
+            Ok(Some(archive))
+        } else {
+            Err(Damaged(format!("it is not of {run}")).into())
+        }
     }
 
     /// All messages of a subject of a run, as far as the run is archived.

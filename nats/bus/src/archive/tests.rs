@@ -87,23 +87,36 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_archive_is_refused_and_never_read_wrongly(
-        messages in any_messages(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>(),
+    fn a_damaged_object_is_refused_or_read_as_it_was(
+        messages in any_messages(), damage in prop::collection::vec(any_damage(), 1..3),
     ) {
         let whole = archived(&messages);
         let mut content = whole.content().to_vec();
-        prop_assume!(!content.is_empty());
-        let at = at.index(content.len());
-        if cut { content.truncate(at) } else { content[at] = byte }
-        let Ok(damaged) = Archive::open(&whole.metadata(), content.into()) else { return Ok(()) };
-        let mut from = 1;
-        while let Ok(page) = damaged.page(None, from) {
-            for read in &page.messages {
-                prop_assert!(messages.contains(read));
-            }
-            if page.pending == 0 { break }
-            from = page.next;
+        for damage in &damage {
+            damage.happen_to(&mut content);
         }
+        is_read_or_refused(&whole.metadata(), content.into(), &messages, false)?;
+    }
+
+    #[test]
+    fn a_damaged_index_is_refused_or_reads_nothing_wrong(
+        messages in any_messages(), entry in 0usize..5, damage in any_damage(), number: u64, at: prop::sample::Index,
+        is_number: bool,
+    ) {
+        let whole = archived(&messages);
+        let mut metadata = whole.metadata();
+        let text = metadata.values_mut().nth(entry).unwrap();
+        if is_number {
+            let digits = |c: char| c.is_ascii_digit();
+            let numbers: Vec<_> = text.split(|c| !digits(c)).filter(|n| !n.is_empty()).collect();
+            let at = at.get(&[numbers, vec!["0"]].concat()).to_string();
+            *text = text.replacen(&at, &(number >> (number % 64)).to_string(), 1);
+        } else {
+            let mut bytes = text.clone().into_bytes();
+            damage.happen_to(&mut bytes);
+            *text = String::from_utf8_lossy(&bytes).into_owned();
+        }
+        is_read_or_refused(&metadata, whole.content(), &messages, true)?;
     }
 
     #[test]
@@ -112,10 +125,145 @@ proptest! {
     ) {
         let metadata = [("format", "1"), ("epoch", "1"), ("last", &last), ("tails", &tails), ("members", &members)];
         let metadata = metadata.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        if let Ok(archive) = Archive::open(&metadata, vec![0; length].into()) {
-            let _ = archive.page(None, 1);
+        is_read_or_refused(&metadata, vec![0; length].into(), &[], true)?;
+    }
+}
+
+/// What may happen to bytes.
+#[derive(Debug, Clone)]
+enum Damage {
+    Cut(prop::sample::Index),
+    Flip(prop::sample::Index, u8),
+    Insert(prop::sample::Index, Vec<u8>),
+    Remove(prop::sample::Index, usize),
+    Repeat(prop::sample::Index),
+}
+
+fn any_damage() -> impl Strategy<Value = Damage> {
+    let at = any::<prop::sample::Index>;
+    prop_oneof![
+        at().prop_map(Damage::Cut),
+        (at(), 0u8..8).prop_map(|(at, bit)| Damage::Flip(at, bit)),
+        (at(), prop::collection::vec(any::<u8>(), 1..20))
+            .prop_map(|(at, new)| Damage::Insert(at, new)),
+        (at(), 1usize..40).prop_map(|(at, count)| Damage::Remove(at, count)),
+        at().prop_map(Damage::Repeat),
+    ]
+}
+
+impl Damage {
+    fn happen_to(&self, bytes: &mut Vec<u8>) {
+        let length = bytes.len();
+        let place = |at: &prop::sample::Index| at.index(length + 1);
+        match self {
+            Self::Cut(at) => bytes.truncate(place(at)),
+            Self::Flip(at, bit) if length > 0 => bytes[at.index(length)] ^= 1 << bit,
+            Self::Flip(..) => {}
+            Self::Insert(at, new) => drop(bytes.splice(place(at)..place(at), new.clone())),
+            Self::Remove(at, count) => {
+                let end = length.min(place(at) + count);
+                drop(bytes.drain(place(at)..end));
+            }
+            Self::Repeat(at) => bytes.extend_from_within(place(at)..),
         }
     }
+}
+
+/// Reads an archive that was made of `truth`, all of it and each subject, from the beginning and from
+/// the middle: whatever is read is what was there, in order, and what is missing is an error. Where the
+/// index is damaged, something may be left out; all of it read from the beginning is whole or an error.
+fn is_read_or_refused(
+    metadata: &BTreeMap<String, String>,
+    content: Bytes,
+    truth: &[Stored],
+    may_be_short: bool,
+) -> Result<(), TestCaseError> {
+    let Ok(archive) = Archive::open(metadata, content) else {
+        return Ok(());
+    };
+    let middle = truth.get(truth.len() / 2).map_or(7, |m| m.sequence);
+    for from in [0, 1, middle, u64::MAX] {
+        for subject in std::iter::once(None).chain((0..6).map(subject).map(Some)) {
+            let subject = subject.as_deref();
+            let wanted = |m: &&Stored| m.sequence >= from && subject.is_none_or(|s| m.subject == s);
+            let mut wanted = truth.iter().filter(wanted);
+            let mut next = from;
+            while let Ok(page) = archive.page(subject, next) {
+                for message in &page.messages {
+                    let next = wanted.find(|wanted| !may_be_short || *wanted == message);
+                    prop_assert_eq!(Some(message), next);
+                }
+                if page.pending == 0 {
+                    let left_out = wanted.next();
+                    let from_the_beginning = subject.is_none() && from <= 1;
+                    let short = may_be_short && !from_the_beginning;
+                    prop_assert!(left_out.is_none() || short, "{left_out:?}");
+                    break;
+                }
+                prop_assert!(page.next > next);
+                next = page.next;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Objects and their metadata, by name.
+fn corpus() -> Vec<(String, BTreeMap<String, String>, Bytes)> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/archive");
+    let files = std::fs::read_dir(folder).unwrap();
+    let objects = files.filter_map(|file| {
+        let object = file.unwrap().path();
+        let name = object
+            .file_name()?
+            .to_str()?
+            .strip_suffix(".gz")?
+            .to_owned();
+        let metadata = std::fs::read(object.with_extension("json")).unwrap();
+        let content = std::fs::read(&object).unwrap();
+        Some((
+            name,
+            serde_json::from_slice(&metadata).unwrap(),
+            content.into(),
+        ))
+    });
+    objects.collect()
+}
+
+#[test]
+fn a_known_object_is_what_its_name_says() {
+    let objects = corpus();
+    let is_whole = |(name, ..): &&(String, _, _)| name == "good-whole";
+    let (_, metadata, whole) = objects.iter().find(is_whole).unwrap();
+    let truth = read(&Archive::open(metadata, whole.clone()).unwrap(), None, 0);
+    assert_eq!(truth.len(), 9);
+    for (name, metadata, content) in &objects {
+        let all = || {
+            let archive = Archive::open(metadata, content.clone())?;
+            let mut page = archive.page(None, 0)?;
+            while page.pending > 0 {
+                page = archive.page(None, page.next)?;
+            }
+            Ok::<_, Damaged>(())
+        };
+        let read = all();
+        assert_eq!(read.is_ok(), name.starts_with("good-"), "{name}: {read:?}");
+        if content == whole {
+            is_read_or_refused(metadata, content.clone(), &truth, true).unwrap();
+        }
+    }
+}
+
+#[test]
+fn an_archive_is_of_one_run() {
+    let whole = archived(&[stored(1, 0, "1"), stored(2, 1, "2")]);
+    assert!(whole.is_of(&"r".parse().unwrap()));
+    assert!(!whole.is_of(&"x".parse().unwrap()));
+    let other = Stored {
+        subject: "somewhere.else".to_owned(),
+        ..stored(3, 1, "3")
+    };
+    assert!(!archived(&[stored(1, 0, "1"), other]).is_of(&"r".parse().unwrap()));
 }
 
 #[test]

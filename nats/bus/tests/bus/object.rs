@@ -4,6 +4,8 @@ use std::time::Duration;
 use aideator_bus::{Bus, Declared, Objects};
 use aideator_contract::subject::ARCHIVE_BUCKET;
 use bytes::Bytes;
+use futures::StreamExt as _;
+use serde_json::{Value, json};
 
 use crate::begin;
 
@@ -63,4 +65,31 @@ async fn reading_an_object_makes_no_consumer() {
     objects.get("a").await.unwrap().unwrap();
     let quiet = tokio::time::timeout(Duration::from_millis(100), advisories.next()).await;
     assert!(quiet.is_err(), "a consumer was made");
+}
+
+#[tokio::test]
+async fn what_the_metadata_of_an_object_says_of_it_is_not_believed() {
+    let (_server, bus) = begin().await;
+    let objects = bucket(&bus).await;
+    let content = Bytes::from(vec![7; 300_000]);
+    objects.put("a", BTreeMap::new(), content).await.unwrap();
+    let subject = "$O.AIDEATOR_ARCHIVE.M.YQ==";
+    let mut stored = bus.scan("OBJ_AIDEATOR_ARCHIVE", subject, 1, None);
+    let stored = stored.next().await.unwrap().unwrap();
+    let info: Value = serde_json::from_slice(&stored.payload).unwrap();
+    for (entry, lie) in [
+        ("size", json!(u64::MAX)),
+        ("size", json!(1)),
+        ("digest", json!("SHA-256=")),
+        ("nuid", json!("another")),
+        ("chunks", json!("many")),
+    ] {
+        let mut info = info.clone();
+        info[entry] = lie;
+        let info = Bytes::from(info.to_string());
+        let limit = Duration::from_secs(5);
+        bus.request(subject, info, limit).await.unwrap();
+        let read = objects.get("a").await;
+        assert!(read.is_err(), "{entry}: {read:?}");
+    }
 }

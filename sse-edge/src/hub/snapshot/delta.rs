@@ -39,11 +39,13 @@ struct First {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 enum Type {
-    TextDelta,
-    ReasoningDelta,
-    ToolInputDelta,
+    #[serde(rename = "text-delta")]
+    Text,
+    #[serde(rename = "reasoning-delta")]
+    Reasoning,
+    #[serde(rename = "tool-input-delta")]
+    ToolInput,
 }
 
 impl Delta {

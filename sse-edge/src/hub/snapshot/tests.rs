@@ -196,7 +196,7 @@ proptest! {
 fn delta(n: u64, id: &str, delta: &str) -> Delta {
     let event = json!({
         "type": "text-delta", "id": id, "v": 1, "run": "r", "variation": 0,
-        "attempt": 1, "n": n, "ts": 10 + n, "delta": delta,
+        "attempt": 1, "n": n, "ts": 10 + n % 100, "delta": delta,
     });
     Delta::read(event.to_string().as_bytes()).unwrap()
 }
