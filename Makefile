@@ -9,7 +9,7 @@ export PATH := $(TOOLS)/bin:$(PATH)
 export AIDEATOR_TOOLS := $(TOOLS)
 export NEXT_TELEMETRY_DISABLED := 1
 
-.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt test-chart e2e lint soak bench bench-peers bench-cluster schema clean
+.PHONY: help up build tools model-tools web binaries images test test-rust test-web test-e2e test-tilt test-chart e2e lint soak bench bench-peers bench-faults bench-cluster schema clean
 
 help: ## what there is
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
@@ -81,6 +81,11 @@ bench-peers: tools ## measure the edge beside nchan and Durable Streams (ARGS: s
 	@scripts/install-peers
 	cargo build -p aideator-edge -p aideator-bench-peers
 	$(TARGET)/debug/aideator-bench-peers --edge $(TARGET)/debug/aideator-edge $(or $(ARGS),--out bench/RESULTS.md)
+
+# Without ARGS everything happens and is written; with ARGS (names of faults, --note WORDS) it is printed.
+bench-faults: tools ## kill, cut and stall what viewers need, and say what they noticed (ARGS: see --help); adds to bench/RESULTS.md
+	cargo build -p aideator-edge -p aideator-bench-faults
+	$(TARGET)/debug/bench-faults --edge $(TARGET)/debug/aideator-edge $(or $(ARGS),--out bench/RESULTS.md)
 
 bench-cluster: build ## measure on the cluster of the current kubeconfig (ARGS: see bench/cluster.py); adds to bench/RESULTS.md
 	@AIDEATOR=$(AIDEATOR) $${PYTHON:-python3} bench/cluster.py $(ARGS)

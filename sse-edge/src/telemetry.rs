@@ -14,6 +14,7 @@ const HUBS: &str = "aideator_edge_hubs";
 const FRAMES: &str = "aideator_edge_frames_total";
 const DELIVERIES: &str = "aideator_edge_deliveries_total";
 const BYTES: &str = "aideator_edge_bytes_total";
+const WAKEUPS: &str = "aideator_edge_wakeups_total";
 const CATCH_UPS: &str = "aideator_edge_catch_ups_total";
 const READS: &str = "aideator_edge_catch_up_reads_total";
 const HOLES_FOUND: &str = "aideator_edge_holes_found_total";
@@ -55,6 +56,7 @@ pub(crate) struct Meters {
     pub(crate) frames: Counter,
     pub(crate) deliveries: Counter,
     pub(crate) bytes: Counter,
+    pub(crate) wakeups: Counter,
     /// By where the viewer's past was found.
     pub(crate) from_window: Counter,
     pub(crate) from_stream: Counter,
@@ -80,6 +82,7 @@ impl Meters {
             frames: counter!(FRAMES),
             deliveries: counter!(DELIVERIES),
             bytes: counter!(BYTES),
+            wakeups: counter!(WAKEUPS),
             from_window: counter!(CATCH_UPS, "source" => "window"),
             from_stream: counter!(CATCH_UPS, "source" => "stream"),
             from_archive: counter!(CATCH_UPS, "source" => "archive"),
@@ -110,6 +113,10 @@ fn describe() {
     describe_counter!(FRAMES, "Events encoded, each once for all viewers");
     describe_counter!(DELIVERIES, "Shared events sent to viewers");
     describe_counter!(BYTES, Unit::Bytes, "Bytes sent to viewers");
+    describe_counter!(
+        WAKEUPS,
+        "Viewers there was something to wake for, joined or not: what frames are joined by"
+    );
     describe_counter!(
         CATCH_UPS,
         "Times a viewer found its place: among the shared events (window), or by reading alone, from where it begins (stream, archive)"

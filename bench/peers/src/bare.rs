@@ -14,7 +14,7 @@ const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n
 const DONE: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
 /// Serves until it is killed. What comes within `join` after a write waits for its end and goes out as one.
-pub(crate) fn serve(address: SocketAddr, join: Duration) -> anyhow::Result<()> {
+pub fn serve(address: SocketAddr, join: Duration) -> anyhow::Result<()> {
     let mut listener = TcpListener::bind(address)?;
     let mut poll = Poll::new()?;
     poll.registry()

@@ -24,15 +24,15 @@ const READY: Duration = Duration::from_secs(60);
 
 /// What one viewer connects to and says.
 #[derive(Debug, Clone)]
-pub(crate) struct Target {
-    pub(crate) address: SocketAddr,
-    pub(crate) request: Arc<str>,
-    pub(crate) watch: Watch,
+pub struct Target {
+    pub address: SocketAddr,
+    pub request: Arc<str>,
+    pub watch: Watch,
 }
 
 /// Viewers at work.
 #[derive(Debug)]
-pub(crate) struct Crowd {
+pub struct Crowd {
     thread: JoinHandle<anyhow::Result<Report>>,
     shared: Arc<Shared>,
     viewers: usize,
@@ -40,18 +40,18 @@ pub(crate) struct Crowd {
 
 /// What all of them saw.
 #[derive(Debug, Default)]
-pub(crate) struct Report {
+pub struct Report {
     /// Of each viewer, in the order of the targets; none of [`Watch::Nats`].
-    pub(crate) tallies: Vec<Tally>,
+    pub tallies: Vec<Tally>,
     /// Microseconds from when a message was due until it was read.
-    pub(crate) delays: Vec<u32>,
+    pub delays: Vec<u32>,
     /// The same of the viewers of [`Watch::Nats`].
-    pub(crate) bare: Vec<u32>,
+    pub bare: Vec<u32>,
     /// Connections that ended before they were told to, and why the first did.
-    pub(crate) closed: usize,
-    pub(crate) why: Option<String>,
+    pub closed: usize,
+    pub why: Option<String>,
     /// From the first connection's opening until the last message was read.
-    pub(crate) took: Duration,
+    pub took: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +64,7 @@ struct Shared {
 
 impl Crowd {
     /// Opens a connection to each target; times count from `begin`.
-    pub(crate) fn open(targets: Vec<Target>, begin: Instant) -> Self {
+    pub fn open(targets: Vec<Target>, begin: Instant) -> Self {
         let shared = Arc::new(Shared::default());
         let viewers = targets.len();
         let client = Arc::clone(&shared);
@@ -77,7 +77,7 @@ impl Crowd {
     }
 
     /// Waits until all have been let in.
-    pub(crate) async fn ready(&self) -> anyhow::Result<()> {
+    pub async fn ready(&self) -> anyhow::Result<()> {
         let until = Instant::now() + READY;
         while self.shared.ready.load(Ordering::Relaxed) < self.viewers {
             let ready = self.shared.ready.load(Ordering::Relaxed);
@@ -90,7 +90,7 @@ impl Crowd {
     }
 
     /// Waits until so many messages were shown in all, or none was for `silence`.
-    pub(crate) async fn shown(&self, messages: u64, silence: Duration) {
+    pub async fn shown(&self, messages: u64, silence: Duration) {
         let (mut seen, mut since) = (0, Instant::now());
         while seen < messages && since.elapsed() < silence && !self.thread.is_finished() {
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -102,12 +102,12 @@ impl Crowd {
     }
 
     /// The id of its thread, for its CPU time.
-    pub(crate) fn thread(&self) -> i32 {
+    pub fn thread(&self) -> i32 {
         self.shared.thread.load(Ordering::Relaxed)
     }
 
     /// Hangs up, all of them.
-    pub(crate) async fn close(self) -> anyhow::Result<Report> {
+    pub async fn close(self) -> anyhow::Result<Report> {
         self.shared.stop.store(true, Ordering::Relaxed);
         let joined = tokio::task::spawn_blocking(move || self.thread.join()).await?;
         joined.map_err(|_| anyhow::anyhow!("the client panicked"))?

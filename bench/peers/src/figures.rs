@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The nearest-rank percentile; 0 of nothing.
-pub(crate) fn percentile(samples: &mut [u32], percent: f64) -> u32 {
+pub fn percentile(samples: &mut [u32], percent: f64) -> u32 {
     let rank = (percent / 100.0 * samples.len() as f64).ceil() as usize;
     if samples.is_empty() {
         return 0;
@@ -13,7 +13,7 @@ pub(crate) fn percentile(samples: &mut [u32], percent: f64) -> u32 {
 }
 
 /// The middle one; of an even number the mean of the two in the middle. `None` of nothing.
-pub(crate) fn median(values: &[f64]) -> Option<f64> {
+pub fn median(values: &[f64]) -> Option<f64> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -27,7 +27,7 @@ pub(crate) fn median(values: &[f64]) -> Option<f64> {
 
 /// What a figure counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
+pub enum Unit {
     Seconds,
     Milliseconds,
     Kibibytes,
@@ -38,7 +38,7 @@ pub(crate) enum Unit {
 
 /// A figure with its unit, with as many digits as matter.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Figure(pub(crate) f64, pub(crate) Unit);
+pub struct Figure(pub f64, pub Unit);
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

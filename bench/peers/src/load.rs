@@ -23,45 +23,50 @@ const SILENCE: Duration = Duration::from_secs(3);
 
 /// How much is asked of a server.
 #[derive(Debug, Clone)]
-pub(crate) struct Load {
+pub struct Load {
     /// Of its runs, before a number.
-    pub(crate) name: String,
+    pub name: String,
     /// As many of each run, or one more.
-    pub(crate) viewers: usize,
-    pub(crate) schedule: Schedule,
+    pub viewers: usize,
+    pub schedule: Schedule,
 }
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) p50: Duration,
-    pub(crate) p99: Duration,
+pub struct Outcome {
+    pub p50: Duration,
+    pub p99: Duration,
     /// The same of who listens to NATS itself.
-    pub(crate) bare: Option<(Duration, Duration)>,
-    pub(crate) lost: u64,
-    pub(crate) repeated: u64,
+    pub bare: Option<(Duration, Duration)>,
+    pub lost: u64,
+    pub repeated: u64,
     /// Connections the server closed, and why the first.
-    pub(crate) closed: usize,
-    pub(crate) why: Option<String>,
+    pub closed: usize,
+    pub why: Option<String>,
     /// CPU seconds of the server, the same with what stores for it, of the client.
-    pub(crate) cpu: f64,
-    pub(crate) cpu_with_storage: f64,
-    pub(crate) cpu_of_client: f64,
+    pub cpu: f64,
+    pub cpu_with_storage: f64,
+    pub cpu_of_client: f64,
 }
 
 impl Outcome {
     /// Whether each viewer saw everything once.
-    pub(crate) fn is_whole(&self) -> bool {
+    pub fn is_whole(&self) -> bool {
         self.lost == 0 && self.repeated == 0 && self.closed == 0
     }
 }
 
 /// Puts the load on the server.
-pub(crate) async fn put(server: &mut Server, load: Load) -> anyhow::Result<Outcome> {
+pub async fn put(server: &mut Server, load: Load) -> anyhow::Result<Outcome> {
     let mut writers = Vec::new();
     for run in 0..load.schedule.runs {
         writers.push(server.begin(&name(&load, run)).await?);
     }
+    on(server, writers, load).await
+}
+
+/// Puts the load on runs that were begun, by these, and named as the load says.
+pub async fn on(server: &mut Server, writers: Vec<Writer>, load: Load) -> anyhow::Result<Outcome> {
     let begin = Instant::now();
     let crowd = Crowd::open(targets(server, &load), begin);
     crowd.ready().await?;
@@ -81,7 +86,8 @@ pub(crate) async fn put(server: &mut Server, load: Load) -> anyhow::Result<Outco
     Ok(outcome)
 }
 
-fn name(load: &Load, run: u64) -> String {
+/// The name of the run with this number.
+pub fn name(load: &Load, run: u64) -> String {
     format!("{}-{run}", load.name)
 }
 

@@ -1,7 +1,7 @@
 //! What is measured, one file each; each measures one server once.
 
 mod fan_out;
-mod idle;
+pub mod idle;
 mod latency;
 mod most;
 mod replay;

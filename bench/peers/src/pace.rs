@@ -8,29 +8,29 @@ use crate::stamp::Stamp;
 
 /// Messages at a steady rate, dealt out to runs in turn.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Schedule {
-    pub(crate) runs: u64,
+pub struct Schedule {
+    pub runs: u64,
     /// Of all runs together.
-    pub(crate) per_second: u64,
+    pub per_second: u64,
     /// So many at first only warm up.
-    pub(crate) warm: u64,
-    pub(crate) messages: u64,
+    pub warm: u64,
+    pub messages: u64,
 }
 
 /// One message to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn {
+pub struct Turn {
     /// When it is due after the schedule begins.
-    pub(crate) after: Duration,
-    pub(crate) run: usize,
+    pub after: Duration,
+    pub run: usize,
     /// Counts from 1 within its run.
-    pub(crate) n: u64,
-    pub(crate) warm: bool,
+    pub n: u64,
+    pub warm: bool,
 }
 
 impl Schedule {
     /// All messages in order.
-    pub(crate) fn turns(self) -> impl Iterator<Item = Turn> {
+    pub fn turns(self) -> impl Iterator<Item = Turn> {
         (0..self.all()).map(move |turn| Turn {
             after: Duration::from_micros(turn * 1_000_000 / self.per_second),
             run: usize::try_from(turn % self.runs).unwrap_or_default(),
@@ -40,17 +40,17 @@ impl Schedule {
     }
 
     /// How many messages there are.
-    pub(crate) fn all(self) -> u64 {
+    pub fn all(self) -> u64 {
         self.warm + self.messages
     }
 
     /// How many messages a run gets.
-    pub(crate) fn of_run(self, run: u64) -> u64 {
+    pub fn of_run(self, run: u64) -> u64 {
         self.all() / self.runs + u64::from(run < self.all() % self.runs)
     }
 
     /// Until the last one is due.
-    pub(crate) fn lasts(self) -> Duration {
+    pub fn lasts(self) -> Duration {
         Duration::from_micros(self.all() * 1_000_000 / self.per_second)
     }
 }
@@ -58,7 +58,7 @@ impl Schedule {
 /// Tells each run's publisher of its messages when they are due. Their times count from `begin`; the first
 /// is due now. By a thread of its own: the runtime's timers are as coarse as what is measured.
 #[expect(clippy::disallowed_methods, reason = "a pace is nothing but time")]
-pub(crate) fn tell(schedule: Schedule, begin: Instant, runs: Vec<UnboundedSender<Stamp>>) {
+pub fn tell(schedule: Schedule, begin: Instant, runs: Vec<UnboundedSender<Stamp>>) {
     std::thread::spawn(move || {
         let first = begin.elapsed();
         for turn in schedule.turns() {

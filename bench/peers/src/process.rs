@@ -17,11 +17,11 @@ const FILES: u64 = 20_000;
 
 /// A program of ours; dropping it ends it and its children.
 #[derive(Debug)]
-pub(crate) struct Process(Child);
+pub struct Process(Child);
 
 impl Process {
     /// Starts it; what it says goes into `log`.
-    pub(crate) fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
+    pub fn start(command: &mut Command, log: &Path) -> anyhow::Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let log = fs::File::create(log).with_context(|| format!("the log of {name}"))?;
         let child = command
@@ -33,12 +33,27 @@ impl Process {
         Ok(Self(child))
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.0.id()
     }
 
+    /// Asks it to end, and waits until it has.
+    pub async fn end(mut self) {
+        signal(self.pid(), Signal::TERM);
+        let until = Instant::now() + ENDING;
+        while self.runs() && Instant::now() < until {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// `kill -9`.
+    pub fn kill(mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
     /// Whether it still runs.
-    pub(crate) fn runs(&mut self) -> bool {
+    pub fn runs(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
 }
@@ -46,6 +61,9 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::disallowed_methods, reason = "nothing else is done meanwhile")]
     fn drop(&mut self) {
+        if !self.runs() {
+            return;
+        }
         let family = [children(self.pid()), vec![self.pid()]].concat();
         signal(self.pid(), Signal::TERM);
         let until = Instant::now() + ENDING;
@@ -66,7 +84,7 @@ fn signal(pid: u32, signal: Signal) {
 }
 
 /// The processes that a process started.
-pub(crate) fn children(of: u32) -> Vec<u32> {
+pub fn children(of: u32) -> Vec<u32> {
     let text = fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();
     text.split_whitespace()
         .filter_map(|pid| pid.parse().ok())
@@ -74,7 +92,7 @@ pub(crate) fn children(of: u32) -> Vec<u32> {
 }
 
 /// CPU seconds that processes have used.
-pub(crate) fn cpu(pids: &[u32]) -> anyhow::Result<f64> {
+pub fn cpu(pids: &[u32]) -> anyhow::Result<f64> {
     let stats = pids
         .iter()
         .map(|pid| PathBuf::from(format!("/proc/{pid}/stat")));
@@ -82,7 +100,7 @@ pub(crate) fn cpu(pids: &[u32]) -> anyhow::Result<f64> {
 }
 
 /// CPU seconds that a thread of this process has used.
-pub(crate) fn cpu_of_thread(thread: i32) -> anyhow::Result<f64> {
+pub fn cpu_of_thread(thread: i32) -> anyhow::Result<f64> {
     cpu_in(Path::new(&format!("/proc/self/task/{thread}/stat")))
 }
 
@@ -102,7 +120,7 @@ fn ticks(stat: &str) -> Option<u64> {
 }
 
 /// KiB of memory of processes, what several share counted once.
-pub(crate) fn memory(pids: &[u32]) -> anyhow::Result<u64> {
+pub fn memory(pids: &[u32]) -> anyhow::Result<u64> {
     pids.iter().map(|pid| memory_of(*pid)).sum()
 }
 
@@ -116,7 +134,7 @@ fn memory_of(pid: u32) -> anyhow::Result<u64> {
 }
 
 /// Allows this process, and those it starts, enough open files for ten thousand viewers.
-pub(crate) fn allow_files() -> anyhow::Result<()> {
+pub fn allow_files() -> anyhow::Result<()> {
     let now = getrlimit(Resource::Nofile);
     if now.current.is_some_and(|current| current < FILES) {
         let wanted = Rlimit {

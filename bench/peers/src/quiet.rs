@@ -9,7 +9,7 @@ const LOOK: Duration = Duration::from_secs(2);
 const QUIET: f64 = 0.08;
 
 /// Waits until hardly anybody uses the machine, `patience` at most. The share of it that others used last.
-pub(crate) async fn wait(patience: Duration) -> anyhow::Result<f64> {
+pub async fn wait(patience: Duration) -> anyhow::Result<f64> {
     let until = Instant::now() + patience;
     loop {
         let before = Time::now()?;

@@ -1,14 +1,41 @@
 //! The body of an HTTP/1.1 response, taken from the bytes of its socket as they come.
 
+use std::fmt;
+
 use anyhow::{Context as _, bail};
 use memchr::{memchr, memmem};
 
 const LONGEST_HEAD: usize = 16 * 1024;
 const LONGEST_SIZE_LINE: usize = 256;
 
+/// An answer that is no stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its first line, in lower case.
+    pub line: String,
+    /// Seconds after which to come again, where it says so.
+    pub retry_after: Option<u64>,
+}
+
+impl Refusal {
+    /// Its status; 0 of no HTTP.
+    pub fn status(&self) -> u16 {
+        let word = self.line.split_whitespace().nth(1);
+        word.and_then(|word| word.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the answer is {:?}", self.line)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
 /// A response as far as it has been read.
 #[derive(Debug, Default)]
-pub(crate) struct Response {
+pub struct Response {
     at: At,
     /// What can't be told yet: a part of the head, or of a chunk's size.
     rest: Vec<u8>,
@@ -29,19 +56,15 @@ enum At {
 
 impl Response {
     /// Whether it answered 200.
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         !matches!(self.at, At::Head)
     }
 
     /// Takes the next bytes of the socket and gives `each` the pieces of the body in them.
     ///
     /// # Errors
-    /// It is no answer of 200.
-    pub(crate) fn feed(
-        &mut self,
-        mut bytes: &[u8],
-        mut each: impl FnMut(&[u8]),
-    ) -> anyhow::Result<()> {
+    /// It is no answer of 200: a [`Refusal`], or no HTTP.
+    pub fn feed(&mut self, mut bytes: &[u8], mut each: impl FnMut(&[u8])) -> anyhow::Result<()> {
         while !bytes.is_empty() {
             bytes = match self.at {
                 At::Head => self.head(bytes)?,
@@ -69,7 +92,12 @@ impl Response {
         let head = String::from_utf8_lossy(&self.rest[..end]).to_ascii_lowercase();
         let status = head.lines().next().unwrap_or_default();
         if !status.contains(" 200 ") {
-            bail!("the answer is {status:?}");
+            let retry_after = head
+                .lines()
+                .find_map(|line| line.strip_prefix("retry-after:"))
+                .and_then(|seconds| seconds.trim().parse().ok());
+            let line = status.to_owned();
+            return Err(Refusal { line, retry_after }.into());
         }
         let chunked = head
             .lines()
@@ -167,6 +195,10 @@ mod tests {
             |_| {},
         );
         assert!(fed.is_err());
+        let busy = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\r\n";
+        let error = Response::default().feed(busy, |_| {}).unwrap_err();
+        let refusal: Refusal = error.downcast().unwrap();
+        assert_eq!((refusal.status(), refusal.retry_after), (503, Some(5)));
     }
 
     proptest! {

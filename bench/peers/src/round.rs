@@ -4,15 +4,15 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::Options;
 use crate::figures::median;
 use crate::measures::Measure;
+use crate::options::Options;
 use crate::quiet;
 use crate::server::{Peer, Server};
 use crate::table::{Measured, Table};
 
 /// Measures all that the options allow and writes the section. What fails is said in it.
-pub(crate) async fn all(options: &Options) -> String {
+pub async fn all(options: &Options) -> String {
     let peers = Peer::ALL
         .into_iter()
         .filter(|peer| options.peer.is_empty() || options.peer.contains(peer));

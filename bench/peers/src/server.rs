@@ -1,7 +1,7 @@
 //! The servers that are measured: each started, written to and ended in the same words.
 
 mod durable;
-mod edge;
+pub mod edge;
 mod floor;
 mod message;
 mod nchan;
@@ -29,7 +29,7 @@ const READY: Duration = Duration::from_secs(20);
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Peer {
+pub enum Peer {
     /// The edge of this project, behind nats-server.
     Edge,
     /// nginx with the nchan module: memory only.
@@ -43,7 +43,7 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
-    pub(crate) const ALL: [Self; 5] = [
+    pub const ALL: [Self; 5] = [
         Self::Edge,
         Self::Nchan,
         Self::Durable,
@@ -52,12 +52,12 @@ impl Peer {
     ];
 
     /// Whether it does what the edge does, so that the edge is compared with it.
-    pub(crate) fn is_rival(self) -> bool {
+    pub fn is_rival(self) -> bool {
         matches!(self, Self::Nchan | Self::Durable)
     }
 
     /// Whether it holds one run alone.
-    pub(crate) fn holds_one_run(self) -> bool {
+    pub fn holds_one_run(self) -> bool {
         matches!(self, Self::Bare | Self::Joined)
     }
 }
@@ -76,7 +76,7 @@ impl fmt::Display for Peer {
 
 /// A running server.
 #[derive(Debug)]
-pub(crate) enum Server {
+pub enum Server {
     Edge(Box<Edge>),
     Nchan(Nchan),
     Durable(Durable),
@@ -85,14 +85,14 @@ pub(crate) enum Server {
 
 /// What writes one run.
 #[derive(Debug)]
-pub(crate) enum Writer {
+pub enum Writer {
     Edge(Box<edge::Writer>),
     Http(HttpWriter),
 }
 
 /// Posts one run's messages.
 #[derive(Debug)]
-pub(crate) struct HttpWriter {
+pub struct HttpWriter {
     http: Http,
     path: String,
     message: Message,
@@ -100,7 +100,7 @@ pub(crate) struct HttpWriter {
 
 impl Server {
     /// Starts a server with nothing in it and waits until it serves.
-    pub(crate) async fn start(peer: Peer, edge: &std::path::Path) -> anyhow::Result<Self> {
+    pub async fn start(peer: Peer, edge: &std::path::Path) -> anyhow::Result<Self> {
         Ok(match peer {
             Peer::Edge => Self::Edge(Box::new(Edge::start(edge).await?)),
             Peer::Nchan => Self::Nchan(Nchan::start().await?),
@@ -111,7 +111,7 @@ impl Server {
     }
 
     /// Begins a run.
-    pub(crate) async fn begin(&self, run: &str) -> anyhow::Result<Writer> {
+    pub async fn begin(&self, run: &str) -> anyhow::Result<Writer> {
         Ok(match self {
             Self::Edge(edge) => Writer::Edge(Box::new(edge.begin(run).await?)),
             Self::Nchan(nchan) => Writer::Http(nchan.begin(run).await?),
@@ -121,7 +121,7 @@ impl Server {
     }
 
     /// What a viewer of a run connects to and says.
-    pub(crate) fn target(&self, run: &str) -> Target {
+    pub fn target(&self, run: &str) -> Target {
         match self {
             Self::Edge(edge) => edge.target(run),
             Self::Nchan(nchan) => nchan.target(run),
@@ -131,7 +131,7 @@ impl Server {
     }
 
     /// The processes that serve viewers.
-    pub(crate) fn processes(&self) -> Vec<u32> {
+    pub fn processes(&self) -> Vec<u32> {
         match self {
             Self::Edge(edge) => vec![edge.pid()],
             Self::Nchan(nchan) => nchan.pids(),
@@ -141,7 +141,7 @@ impl Server {
     }
 
     /// The same and those that store for them.
-    pub(crate) fn with_storage(&self) -> Vec<u32> {
+    pub fn with_storage(&self) -> Vec<u32> {
         let mut pids = self.processes();
         if let Self::Edge(edge) = self {
             pids.extend(edge.nats_pid());
@@ -150,7 +150,7 @@ impl Server {
     }
 
     /// The edge, if it is one.
-    pub(crate) fn edge(&mut self) -> Option<&mut Edge> {
+    pub fn edge(&mut self) -> Option<&mut Edge> {
         match self {
             Self::Edge(edge) => Some(edge),
             Self::Nchan(_) | Self::Durable(_) | Self::Floor(_) => None,
@@ -159,7 +159,7 @@ impl Server {
 
     /// Forgets what it holds in memory, where it stores anything: its program is started again. Whether it
     /// does.
-    pub(crate) async fn forget(&mut self) -> anyhow::Result<bool> {
+    pub async fn forget(&mut self) -> anyhow::Result<bool> {
         match self {
             Self::Edge(edge) => edge.restart().await?,
             Self::Durable(durable) => durable.restart().await?,
@@ -168,7 +168,7 @@ impl Server {
         Ok(true)
     }
 
-    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+    pub async fn stop(self) -> anyhow::Result<()> {
         match self {
             Self::Edge(edge) => edge.stop().await,
             Self::Nchan(_) | Self::Durable(_) | Self::Floor(_) => Ok(()),
@@ -178,7 +178,7 @@ impl Server {
 
 impl Writer {
     /// Stores one message; done when the server says so.
-    pub(crate) async fn put(&mut self, stamp: Stamp) -> anyhow::Result<()> {
+    pub async fn put(&mut self, stamp: Stamp) -> anyhow::Result<()> {
         match self {
             Self::Edge(writer) => writer.put(stamp).await,
             Self::Http(writer) => {
@@ -189,7 +189,7 @@ impl Writer {
     }
 
     /// Says that no more will come, where that can be said.
-    pub(crate) async fn finish(&mut self) -> anyhow::Result<()> {
+    pub async fn finish(&mut self) -> anyhow::Result<()> {
         match self {
             Self::Edge(writer) => writer.finish().await,
             Self::Http(_) => Ok(()),
@@ -198,17 +198,17 @@ impl Writer {
 }
 
 /// The request of an event stream.
-fn get(address: SocketAddr, path: &str) -> String {
+pub fn get(address: SocketAddr, path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\n\r\n")
 }
 
 /// An address on loopback that is free now.
-fn free() -> anyhow::Result<SocketAddr> {
+pub fn free() -> anyhow::Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
 /// Waits until the program listens, and answers `path` with success.
-async fn serves(
+pub(crate) async fn serves(
     process: &mut Process,
     address: SocketAddr,
     path: Option<&str>,
@@ -229,7 +229,7 @@ async fn serves(
 }
 
 /// A program by its name, in the folders of `PATH` and where distributions keep servers.
-pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
+pub fn program(name: &str) -> anyhow::Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/usr/local/sbin".into()])

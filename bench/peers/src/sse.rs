@@ -4,7 +4,7 @@ use memchr::{memchr, memmem};
 
 /// Cuts a stream into events. An event counts once the empty line behind it is there.
 #[derive(Debug)]
-pub(crate) struct Events {
+pub struct Events {
     /// What ends one.
     end: &'static [u8],
     /// The beginning of an event whose end has not come yet.
@@ -13,16 +13,16 @@ pub(crate) struct Events {
 
 /// One event: its lines, without the empty one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Event<'a>(&'a [u8]);
+pub struct Event<'a>(&'a [u8]);
 
 impl Events {
     /// Those of a stream of server-sent events.
-    pub(crate) const fn server_sent() -> Self {
+    pub const fn server_sent() -> Self {
         Self::ended_by(b"\n\n")
     }
 
     /// Single lines, as NATS sends them.
-    pub(crate) const fn lines() -> Self {
+    pub const fn lines() -> Self {
         Self::ended_by(b"\r\n")
     }
 
@@ -33,8 +33,13 @@ impl Events {
         }
     }
 
+    /// The beginning of an event whose end has not come.
+    pub fn rest(&self) -> &[u8] {
+        &self.rest
+    }
+
     /// Takes the next piece and gives `each` the events that end in it.
-    pub(crate) fn feed(&mut self, piece: &[u8], mut each: impl FnMut(Event<'_>)) {
+    pub fn feed(&mut self, piece: &[u8], mut each: impl FnMut(Event<'_>)) {
         if self.rest.is_empty() {
             let used = whole(piece, self.end, &mut each);
             self.rest.extend_from_slice(&piece[used..]);
@@ -65,18 +70,29 @@ fn whole(text: &[u8], end: &[u8], each: &mut impl FnMut(Event<'_>)) -> usize {
 
 impl<'a> Event<'a> {
     /// Its lines.
-    pub(crate) fn lines(self) -> &'a [u8] {
+    pub fn lines(self) -> &'a [u8] {
         self.0
     }
 
     /// The texts of its `data` lines.
-    pub(crate) fn data(self) -> impl Iterator<Item = &'a [u8]> {
+    pub fn data(self) -> impl Iterator<Item = &'a [u8]> {
         self.field(b"data:")
     }
 
     /// Whether it has this name.
-    pub(crate) fn is(self, name: &str) -> bool {
+    pub fn is(self, name: &str) -> bool {
         self.field(b"event:").any(|given| given == name.as_bytes())
+    }
+
+    /// Its name, if it has one.
+    pub fn name(self) -> Option<String> {
+        let name = self.field(b"event:").last()?;
+        Some(String::from_utf8_lossy(name).into_owned())
+    }
+
+    /// Where its reader is then.
+    pub fn id(self) -> Option<&'a [u8]> {
+        self.field(b"id:").last()
     }
 
     fn field(self, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> {

@@ -10,22 +10,22 @@ const WORDS: &str = " the quick brown fox jumps";
 
 /// Which message of its run, and when it was due after the measurement began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stamp {
+pub struct Stamp {
     /// Counts from 1 within a run.
-    pub(crate) n: u64,
+    pub n: u64,
     /// `None` for a message that only warms up.
-    pub(crate) due: Option<Duration>,
+    pub due: Option<Duration>,
 }
 
 impl Stamp {
     /// A stamp as the text of a message. No character of it is escaped in JSON.
-    pub(crate) fn text(self) -> String {
+    pub fn text(self) -> String {
         let due = self.due.map_or(0, |due| due.as_micros().max(1));
         format!("due={},{due};{WORDS}", self.n)
     }
 
     /// The stamps in the data of an event. One server sends several messages as one event.
-    pub(crate) fn find(data: &[u8]) -> impl Iterator<Item = Self> {
+    pub fn find(data: &[u8]) -> impl Iterator<Item = Self> {
         memmem::find_iter(data, MARK).filter_map(|at| Self::read(&data[at + MARK.len()..]))
     }
 

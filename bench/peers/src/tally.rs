@@ -2,7 +2,7 @@
 
 /// Counts the messages of one run as one viewer sees them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub struct Tally {
     next: u64,
     lost: u64,
     repeated: u64,
@@ -20,7 +20,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Message `n` was shown. One out of order counts as lost, and as repeated when it comes.
-    pub(crate) fn shown(&mut self, n: u64) {
+    pub fn shown(&mut self, n: u64) {
         if n < self.next {
             self.repeated += 1;
         } else {
@@ -30,12 +30,12 @@ impl Tally {
     }
 
     /// Messages missing of the `sent`.
-    pub(crate) fn lost(&self, sent: u64) -> u64 {
+    pub fn lost(&self, sent: u64) -> u64 {
         self.lost + (sent + 1).saturating_sub(self.next)
     }
 
     /// Messages that came again.
-    pub(crate) fn repeated(&self) -> u64 {
+    pub fn repeated(&self) -> u64 {
         self.repeated
     }
 }

@@ -9,7 +9,7 @@ use crate::tally::Tally;
 
 /// What a viewer asks for, and how it knows that it has been let in.
 #[derive(Debug, Clone)]
-pub(crate) enum Watch {
+pub enum Watch {
     /// A run's event stream; what comes from now on is live once this event was shown.
     From(&'static str),
     /// A run's event stream; what comes from now on is live once it is answered.
@@ -20,20 +20,20 @@ pub(crate) enum Watch {
 
 /// What a viewer has read.
 #[derive(Debug)]
-pub(crate) struct Viewer {
+pub struct Viewer {
     watch: Watch,
     response: Response,
     events: Events,
     /// Whether what comes from now on is live.
-    pub(crate) ready: bool,
+    pub ready: bool,
     /// What it has been shown of its run.
-    pub(crate) tally: Tally,
+    pub tally: Tally,
     /// Messages shown.
-    pub(crate) shown: u64,
+    pub shown: u64,
 }
 
 impl Viewer {
-    pub(crate) fn new(watch: Watch) -> Self {
+    pub fn new(watch: Watch) -> Self {
         let nats = matches!(watch, Watch::Nats);
         Self {
             watch,
@@ -50,7 +50,7 @@ impl Viewer {
     }
 
     /// Whether it listens to NATS itself.
-    pub(crate) fn is_bare(&self) -> bool {
+    pub fn is_bare(&self) -> bool {
         matches!(self.watch, Watch::Nats)
     }
 
@@ -58,7 +58,7 @@ impl Viewer {
     ///
     /// # Errors
     /// The answer is not an event stream.
-    pub(crate) fn feed(
+    pub fn feed(
         &mut self,
         bytes: &[u8],
         at: Duration,

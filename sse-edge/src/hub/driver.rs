@@ -252,8 +252,7 @@ impl Driver {
         drop(window);
         let now = self.began.elapsed();
         if changed {
-            let viewers = *self.hub.viewers.borrow();
-            self.pace.ask(hubs.pause(viewers), now);
+            self.pace.ask(hubs.pause(self.hub.waiting()), now);
         }
         if self.pace.wake(now) {
             self.hub.changed.send_replace(());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,7 +45,14 @@ pub(super) struct Hub {
     pub(super) window: Mutex<Window>,
     pub(super) changed: watch::Sender<()>,
     pub(super) viewers: watch::Sender<usize>,
+    /// Those whose sockets take nothing now.
+    stalled: AtomicUsize,
     pub(super) meters: Arc<Meters>,
+}
+
+/// While it is there a viewer waits for its socket, and not for frames.
+pub(crate) struct Stall {
+    hub: Arc<Hub>,
 }
 
 /// A viewer's place in a hub; dropping it leaves.
@@ -83,6 +91,7 @@ impl Hubs {
                     window: Mutex::new(Window::new(self.0.bounds)),
                     changed: watch::channel(()).0,
                     viewers: watch::channel(0).0,
+                    stalled: AtomicUsize::new(0),
                     meters: Arc::clone(&self.0.meters),
                 });
                 let driving = driver::drive(Arc::clone(&hub), wanted, self.clone());
@@ -135,6 +144,7 @@ impl Hubs {
     /// So many viewers have something to be shown: how long after they were woken they are woken again.
     pub(super) fn pause(&self, viewers: usize) -> Duration {
         let now = self.0.began.elapsed();
+        self.0.meters.wakeups.increment(viewers as u64);
         pause(lock(&self.0.load).note(viewers, now))
     }
 
@@ -163,6 +173,14 @@ impl Hubs {
             self.0.meters.hubs.decrement(1);
         }
         true
+    }
+}
+
+impl Hub {
+    /// How many viewers wait for frames.
+    pub(super) fn waiting(&self) -> usize {
+        let stalled = self.stalled.load(Ordering::Relaxed);
+        self.viewers.borrow().saturating_sub(stalled)
     }
 }
 
@@ -196,6 +214,13 @@ impl Member {
         self.hub.viewers.send_modify(|_| {});
     }
 
+    /// This viewer's socket takes nothing.
+    pub(crate) fn stall(&self) -> Stall {
+        self.hub.stalled.fetch_add(1, Ordering::Relaxed);
+        let hub = Arc::clone(&self.hub);
+        Stall { hub }
+    }
+
     /// Where the run is read.
     #[must_use]
     pub fn source(&self) -> &Source {
@@ -204,6 +229,12 @@ impl Member {
 
     pub(crate) fn meters(&self) -> &Arc<Meters> {
         &self.hub.meters
+    }
+}
+
+impl Drop for Stall {
+    fn drop(&mut self) {
+        self.hub.stalled.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

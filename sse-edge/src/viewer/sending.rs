@@ -91,6 +91,7 @@ impl Viewer {
     /// Writes the rest of a chunk to a socket that does not take it at once. False if the stream is over.
     async fn push(&mut self, socket: &TcpStream, chunk: &mut Bytes) -> bool {
         let mut beat = self.pulse.beats();
+        let _stall = self.member.stall();
         loop {
             self.cut(chunk);
             let let_go = Instant::now() + LET_GO;

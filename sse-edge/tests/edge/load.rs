@@ -65,6 +65,32 @@ async fn a_viewer_who_reads_nothing_delays_nobody_and_is_ended() {
 }
 
 #[tokio::test]
+async fn who_reads_nothing_does_not_make_others_wait_for_joined_frames() {
+    let meters = Meters::begin();
+    let world = World::begin().await;
+    let mut run = world.run("w", 1).await;
+    let mut healthy = follow(world.at(), "w", "").await;
+    healthy.until("caught-up").await;
+    let _stalled = [
+        stalled(world.at(), "w").await,
+        stalled(world.at(), "w").await,
+    ];
+    meters.until("viewers", 3.0).await;
+    let word = "x".repeat(16 * 1024);
+    let one_is_woken = async {
+        loop {
+            let before = meters.of("wakeups_total");
+            run.say(0, &word).await;
+            healthy.event().await.unwrap();
+            if meters.of("wakeups_total") - before == 1.0 {
+                return;
+            }
+        }
+    };
+    soon(one_is_woken).await;
+}
+
+#[tokio::test]
 async fn a_viewer_who_pauses_gets_all_of_it_when_it_reads_on() {
     let meters = Meters::begin();
     let world = World::begin().await;

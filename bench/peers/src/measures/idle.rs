@@ -14,8 +14,8 @@ use crate::server::Server;
 use crate::stamp::Stamp;
 use crate::table::{Compared, Measured};
 
-const VIEWERS: usize = 10_000;
-const RUNS: usize = 1_000;
+pub const VIEWERS: usize = 10_000;
+pub const RUNS: usize = 1_000;
 /// Until what is allocated and freed while viewers come in is over.
 const SETTLING: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(5);
@@ -77,14 +77,15 @@ pub(crate) async fn of_many_runs(server: &mut Server) -> anyhow::Result<Vec<Meas
 }
 
 /// Kibibytes that viewers add.
-struct Grown {
+pub struct Grown {
     before: f64,
-    server: f64,
+    pub server: f64,
     /// Of nats-server, with the consumers that the stream of runs has more.
-    nats: Option<(f64, f64)>,
+    pub nats: Option<(f64, f64)>,
 }
 
-async fn wait(server: &mut Server, runs: usize) -> anyhow::Result<Grown> {
+/// Lets [`VIEWERS`] come to so many runs and wait.
+pub async fn wait(server: &mut Server, runs: usize) -> anyhow::Result<Grown> {
     let names: Vec<String> = (0..runs).map(|run| format!("idle-{run}")).collect();
     for name in &names {
         let mut writer = server.begin(name).await?;

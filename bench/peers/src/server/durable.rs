@@ -13,7 +13,7 @@ use crate::process::Process;
 use crate::viewer::Watch;
 
 #[derive(Debug)]
-pub(crate) struct Durable {
+pub struct Durable {
     /// `None` between an end and a start.
     process: Option<Process>,
     address: SocketAddr,

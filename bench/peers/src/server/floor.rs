@@ -12,7 +12,7 @@ use crate::process::Process;
 use crate::viewer::Watch;
 
 #[derive(Debug)]
-pub(crate) struct Floor {
+pub struct Floor {
     process: Process,
     address: SocketAddr,
     _folder: TempDir,

@@ -24,9 +24,13 @@ impl Message {
 
     /// A text delta with a stamp as its text.
     pub(super) fn json(&self, stamp: Stamp) -> Vec<u8> {
+        self.text(stamp.n, stamp.text())
+    }
+
+    /// The text delta that is the run's message `n`.
+    pub(super) fn text(&self, n: u64, delta: String) -> Vec<u8> {
         let id = "t1".into();
-        let delta = stamp.text();
-        self.event(stamp.n, Event::TextDelta { id, delta })
+        self.event(n, Event::TextDelta { id, delta })
     }
 
     /// The message that comes before all others, numbered 0.

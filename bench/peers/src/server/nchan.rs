@@ -23,7 +23,7 @@ const MODULES: [&str; 3] = [
 ];
 
 #[derive(Debug)]
-pub(crate) struct Nchan {
+pub struct Nchan {
     process: Process,
     address: SocketAddr,
     _folder: TempDir,

@@ -10,7 +10,7 @@ mod cluster;
 
 pub use cluster::TestCluster;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ use tempfile::TempDir;
 use super::{Auth, Binary, Server, ServerConfig};
 use crate::credentials::{Credentials, Keys, User};
 
+/// A free port of this machine's own.
+const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 const LIMIT: Duration = Duration::from_secs(30);
 /// Room for streams of their usual size; nothing is taken before it is used.
 const FILE_STORE: u64 = 24 * 1024 * 1024 * 1024;
@@ -35,18 +37,25 @@ pub struct TestServer {
 impl TestServer {
     /// A server that lets anybody in.
     pub async fn start() -> Self {
-        Self::with(None).await
+        Self::with(None, LOOPBACK).await
     }
 
     /// A server in operator mode, as `aideator up` runs it.
     pub async fn start_with_operator() -> Self {
-        Self::with(Some(Keys::generate().expect("keys are made"))).await
+        Self::start_with_operator_at(LOOPBACK).await
     }
 
-    async fn with(keys: Option<Keys>) -> Self {
+    /// The same at an address; with port 0 at a free one there.
+    pub async fn start_with_operator_at(listen: SocketAddr) -> Self {
+        let keys = Keys::generate().expect("keys are made");
+        Self::with(Some(keys), listen).await
+    }
+
+    async fn with(keys: Option<Keys>, listen: SocketAddr) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = ServerConfig::local(folder.path().join("nats"), auth(keys.as_ref()));
         config.max_file_store = FILE_STORE;
+        config.listen = listen;
         let binary = binary().await;
         let mut server = Self {
             binary,

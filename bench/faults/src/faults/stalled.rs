@@ -1,0 +1,102 @@
+//! A thousand viewers of a run stop reading beside a hundred who go on.
+
+use std::path::Path;
+use std::time::Duration;
+
+use aideator_bench_peers::load::{self, Load};
+use aideator_bench_peers::pace::Schedule;
+use aideator_bench_peers::process::memory;
+use aideator_bench_peers::server::{Peer, Server, Writer, get};
+use anyhow::ensure;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::sleep;
+
+use crate::report::Row;
+
+const STALLED: usize = 1_000;
+const HEALTHY: usize = 100;
+/// What is said before the measurement: more than the kernel keeps for any of them.
+const FILLINGS: usize = 200;
+const FILLING: usize = 8 * 1024;
+/// What the kernel keeps at their side.
+const RECEIVED: u32 = 4 * 1024;
+/// Until what they could not take was let go.
+const SETTLING: Duration = Duration::from_secs(3);
+/// Of the p99 without them.
+const BAR: f64 = 1.2;
+
+pub(super) async fn happen(edge: &Path) -> anyhow::Result<Vec<Row>> {
+    let mut server = Server::start(Peer::Edge, edge).await?;
+    let alone = measure(&mut server, "alone", false).await?;
+    let beside = measure(&mut server, "beside", true).await?;
+    // Once more, so that a machine that became slower or faster shows.
+    let again = measure(&mut server, "again", false).await?;
+    server.stop().await?;
+    let without = alone.p99.max(again.p99);
+    let ratio = beside.p99 / without;
+    let what = format!("{HEALTHY} viewers of a run × 100 events/s beside {STALLED} that stalled");
+    Ok(vec![
+        Row::new(
+            format!("{what}: p99"),
+            format!(
+                "{:.2} ms, without them {:.2} ms before and {:.2} ms after: {ratio:.2} ×",
+                beside.p99, alone.p99, again.p99
+            ),
+        )
+        .bar("≤ 1.2 ×", ratio <= BAR),
+        Row::new(
+            format!("{what}: the edge's memory for each"),
+            format!("{:.1} KiB", beside.grown / STALLED as f64),
+        ),
+    ])
+}
+
+struct Measured {
+    /// Milliseconds.
+    p99: f64,
+    /// Kibibytes by which the edge grew when they stalled.
+    grown: f64,
+}
+
+async fn measure(server: &mut Server, name: &str, with: bool) -> anyhow::Result<Measured> {
+    let load = Load {
+        name: name.to_owned(),
+        viewers: HEALTHY,
+        schedule: Schedule {
+            runs: 1,
+            per_second: 100,
+            warm: 0,
+            messages: 1_000,
+        },
+    };
+    let mut writer = server.begin(&load::name(&load, 0)).await?;
+    let before = memory(&server.processes())?;
+    let mut held = Vec::new();
+    for _ in 0..if with { STALLED } else { 0 } {
+        held.push(stall(server, &load::name(&load, 0)).await?);
+    }
+    if let Writer::Edge(writer) = &mut writer {
+        for _ in 0..FILLINGS {
+            writer.say("x".repeat(FILLING)).await?;
+        }
+    }
+    sleep(SETTLING).await;
+    let grown = memory(&server.processes())?.saturating_sub(before) as f64;
+    let seen = load::on(server, vec![writer], load).await?;
+    ensure!(seen.is_whole(), "healthy viewers lost something: {seen:?}");
+    drop(held);
+    let p99 = seen.p99.as_secs_f64() * 1e3;
+    Ok(Measured { p99, grown })
+}
+
+/// A viewer who asks and does not read.
+async fn stall(server: &Server, run: &str) -> anyhow::Result<TcpStream> {
+    let address = server.target(run).address;
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(RECEIVED)?;
+    let mut socket = socket.connect(address).await?;
+    let request = get(address, &format!("/api/v1/runs/{run}/stream"));
+    socket.write_all(request.as_bytes()).await?;
+    Ok(socket)
+}
