@@ -4,11 +4,14 @@
 use std::path::Path;
 use std::time::Duration;
 
+use aideator_bus::archive::Archiver;
 use aideator_bus::credentials::{Keys, User};
 use aideator_bus::server::{Auth, Binary, Server, ServerConfig};
 use aideator_bus::{Append, Bus, Connect, Declared, Expect};
+use aideator_contract::subject::RUNS_STREAM;
 use aideator_contract::{RunId, Subject, Variation};
 use anyhow::{Context as _, ensure};
+use futures::StreamExt as _;
 use tempfile::TempDir;
 
 use super::{Message, free, get};
@@ -158,8 +161,19 @@ impl Writer {
         self.out(json).await
     }
 
+    /// The run is over, and archived as the watcher does it.
     pub(super) async fn finish(&mut self) -> anyhow::Result<()> {
-        self.log.succeed(self.variation, self.last).await
+        self.log.succeed(self.variation, self.last).await?;
+        let epoch = self.bus.stream_state(RUNS_STREAM).await?.epoch;
+        let mut archiver = Archiver::new(epoch);
+        let all = Subject::run_all(&self.run);
+        let mut all = self.bus.scan(RUNS_STREAM, all.as_str(), 1, None);
+        while let Some(stored) = all.next().await {
+            archiver.push(&stored?);
+        }
+        let archives = self.bus.archives();
+        archives.put(&self.run, &archiver.finish()).await?;
+        Ok(())
     }
 
     async fn out(&mut self, json: Vec<u8>) -> anyhow::Result<()> {
