@@ -29,6 +29,8 @@ pub struct Lane {
     pub shown: u64,
     through: u64,
     target: u64,
+    /// Viewers know of what is missing up to there.
+    told: u64,
     limit: Option<u64>,
     /// Where the viewer says it is; the message there must be read before anything is believed.
     baseline: Option<u64>,
@@ -63,6 +65,7 @@ impl Lane {
             shown: start,
             through: start,
             target: limit.unwrap_or(0),
+            told: 0,
             limit,
             baseline: (start > 0).then_some(start),
             queue: VecDeque::new(),
@@ -199,7 +202,19 @@ impl Lane {
     pub fn skip(&mut self) {
         self.absent = None;
         self.through = self.through.max(self.target);
+        self.tell(self.through);
         self.join_held();
+    }
+
+    /// Viewers are told of what is missing up to `sequence`.
+    pub fn tell(&mut self, sequence: u64) {
+        self.told = self.told.max(sequence);
+    }
+
+    /// Whether the last message up to `end` was there, or viewers know that it was not.
+    #[must_use]
+    pub fn accounts_for(&self, end: u64) -> bool {
+        self.consumed.max(self.told) >= end
     }
 
     /// Where to read from now, if something is to be read; it is noted as being read.

@@ -2,6 +2,7 @@
 
 use aideator_contract::Variation;
 
+use super::showing::ends;
 use super::{Core, Input, Page, Read, Scan};
 use crate::hub::frame::Frame;
 use crate::hub::lane::Paged;
@@ -109,6 +110,9 @@ impl Core {
 
     /// The message a viewer says it was shown last is there: what it says is known again.
     fn verified(&mut self, message: Message) {
+        for (variation, end) in ends(&message.head) {
+            self.lane(Track::Out(variation)).tell(end);
+        }
         match (message.track, message.head) {
             (Track::State, Head::State(knowledge)) => self.known = Some(knowledge),
             (Track::State, _) => self.blind = true,

@@ -93,6 +93,7 @@ impl Core {
                 if std::mem::take(&mut self.fresh) && !is_beginning(&message.payload) {
                     self.gap(None, frames);
                 }
+                self.tell_ends(&head, frames);
                 self.know(head, now);
                 Kind::State
             }
@@ -115,6 +116,17 @@ impl Core {
         });
     }
 
+    /// Says which outputs end before the end that a state speaks of: their last events are no longer kept.
+    fn tell_ends(&mut self, head: &Head, frames: &mut Vec<Frame>) {
+        for (variation, end) in ends(head) {
+            let lane = self.lane(Track::Out(variation));
+            if !lane.accounts_for(end) {
+                lane.tell(end);
+                self.gap(Some(variation), frames);
+            }
+        }
+    }
+
     fn know(&mut self, head: Head, now: u64) {
         match head {
             Head::State(knowledge) => {
@@ -126,6 +138,17 @@ impl Core {
             _ => self.blind = true,
         }
     }
+}
+
+/// The variations that are over in a state, each with the last sequence of its attempt's output.
+pub(super) fn ends(head: &Head) -> impl Iterator<Item = (Variation, u64)> {
+    let variations = match head {
+        Head::State(knowledge) => knowledge.variations.as_slice(),
+        _ => &[],
+    };
+    Variation::first(variations.len().min(Variation::MAX))
+        .zip(variations)
+        .filter_map(|(variation, known)| Some((variation, known.bound()?)))
 }
 
 /// Whether a state log begins with this message.
