@@ -1,5 +1,7 @@
 //! The task that drives a hub: it does what the core asks and shows what the core says.
 
+mod filling;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::core::{Core, Counts, Input, Output};
-use super::frame::{Frame, Kind};
+use super::frame::Frame;
 use super::message::Message;
 use super::pace::Pace;
 use super::registry::{Hub, Hubs, lock};
@@ -90,6 +92,7 @@ async fn follow(hub: &Arc<Hub>, wanted: Option<Position>, hubs: &Hubs) -> Ending
         frames: Vec::new(),
         joined: 0,
         doubted: 0,
+        asks: 0,
         counts: Counts::default(),
         pace: Pace::default(),
     };
@@ -114,6 +117,8 @@ struct Driver {
     frames: Vec<Frame>,
     joined: u64,
     doubted: u64,
+    /// Questions on their way whether this still is the stream: nothing is shown meanwhile.
+    asks: usize,
     counts: Counts,
     pace: Pace,
 }
@@ -147,7 +152,7 @@ impl Driver {
                     Some(message) => self.hear(message, &mut live),
                     None => return Ending::Broken("the connection is closed"),
                 },
-                Some(done) = self.reads.next(), if !self.reads.is_empty() => match done {
+                Some(done) = self.done(), if !self.reads.is_empty() => match done {
                     Done::Read(input) => self.step(input),
                     Done::Stream(Ok(now), _) if now.epoch != stream.epoch => {
                         return Ending::Broken("the stream is another one");
@@ -179,12 +184,24 @@ impl Driver {
         }
     }
 
+    /// The next answer.
+    async fn done(&mut self) -> Option<Done> {
+        let done = self.reads.next().await?;
+        self.asks -= usize::from(matches!(done, Done::Stream(..)));
+        Some(done)
+    }
+
     /// Takes in what was heard, and what else has come meanwhile.
     fn hear(&mut self, message: LiveMessage, live: &mut Live) {
         let mut next = Some(message);
         let mut taken = 0;
         while let Some(LiveMessage { stored, previous }) = next.take() {
             if let Some(message) = Message::read(stored) {
+                let consumed = self.core.consumed().get(message.track);
+                if message.sequence <= consumed && self.core.is_caught_up() && self.asks == 0 {
+                    // The sequences of a stream only grow.
+                    self.ask_stream(Duration::ZERO);
+                }
                 self.step(Input::Live { message, previous });
             }
             taken += 1;
@@ -207,6 +224,7 @@ impl Driver {
 
     /// Is it still the stream that was shown?
     fn ask_stream(&mut self, pause: Duration) {
+        self.asks += 1;
         let source = self.hub.source.clone();
         let known = self.core.consumed().largest();
         let asking = async move {
@@ -228,62 +246,12 @@ impl Driver {
         if std::mem::replace(&mut self.doubted, doubted) != doubted {
             self.step(Input::Missed);
         }
-        let opened = self.open_window();
-        self.measure();
-        let mut window = lock(&self.hub.window);
-        let mut changed = opened || !self.frames.is_empty();
-        let is_live = window.caught_up;
-        for frame in self.frames.drain(..) {
-            let live = is_live && matches!(frame.kind, Kind::Out(_));
-            window.push(frame.encode(), frame.position, live.then_some(frame.ts));
-        }
-        let consumed = self.core.consumed();
-        changed |= window.consumed != consumed;
-        window.consumed = consumed;
-        let mut note = |seen: bool, is: bool| {
-            changed |= seen != is;
-            is
-        };
-        window.known = note(window.known, self.core.is_known());
-        window.caught_up = note(window.caught_up, self.core.is_caught_up());
-        let ended = self.core.ended().filter(|_| window.joined == self.joined);
-        note(window.ended.is_some(), ended.is_some());
-        window.ended = ended;
-        drop(window);
         let now = self.began.elapsed();
-        if changed {
+        if self.asks == 0 && self.fill_window() {
             self.pace.ask(hubs.pause(self.hub.waiting()), now);
         }
         if self.pace.wake(now) {
             self.hub.changed.send_replace(());
         }
-    }
-
-    /// Lets the viewers in, once the place where the first one says it was has been found. If nothing is
-    /// there, the hub begins at the beginning, and only who asked for that place is told of a gap.
-    fn open_window(&mut self) -> bool {
-        let Some((stream, start)) = self.opening.filter(|_| self.core.is_verified()) else {
-            return false;
-        };
-        self.opening = None;
-        let mut window = lock(&self.hub.window);
-        if self.core.has_restarted() {
-            self.frames.clear();
-            window.open(stream, Position::origin(stream.epoch));
-            window.refused = Some(start);
-        } else {
-            window.open(stream, start);
-        }
-        true
-    }
-
-    fn measure(&mut self) {
-        let meters = &self.hub.meters;
-        meters.frames.increment(self.frames.len() as u64);
-        let before = std::mem::replace(&mut self.counts, self.core.counts());
-        let (holes, healed) = (self.counts.holes, self.counts.healed);
-        meters.holes_found.increment(holes - before.holes);
-        meters.holes_healed.increment(healed - before.healed);
-        meters.gaps.increment(self.counts.gaps - before.gaps);
     }
 }
