@@ -5,6 +5,7 @@
 mod api;
 mod archive;
 mod client;
+mod gaps;
 mod guard;
 mod load;
 mod meters;
