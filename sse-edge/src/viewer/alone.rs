@@ -152,6 +152,12 @@ impl Viewer {
 }
 
 impl Catching {
+    /// Bytes of events it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.frames.iter().map(|frame| frame.payload.len()).sum()
+    }
+
     /// The next frames, about a chunk of them.
     fn some(&mut self) -> Vec<Frame> {
         let mut room = CHUNK;

@@ -170,17 +170,4 @@ fn gone(socket: &TcpStream, cx: &mut Context<'_>) -> Poll<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The size of what a function like this returns.
-    fn size_of_value<A, B, C, F>(_: impl Fn(A, B, C) -> F) -> usize {
-        size_of::<F>()
-    }
-
-    #[test]
-    fn a_viewer_is_small() {
-        let size = size_of_value(Viewer::send);
-        assert!(size <= 640, "{size} bytes");
-    }
-}
+mod tests;
