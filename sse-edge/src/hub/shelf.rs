@@ -38,6 +38,17 @@ impl Shelf {
         }
     }
 
+    /// The run's archive, if it is at hand and goes as far as `sequence`. What an archive has never changes,
+    /// so nobody is asked whether there is a newer one.
+    pub(super) fn at_hand(&self, run: &RunId, sequence: u64) -> Option<Arc<Archive>> {
+        let mut kept = lock(&self.kept);
+        kept.uses += 1;
+        let uses = kept.uses;
+        let (archive, used) = kept.runs.get_mut(run)?;
+        *used = uses;
+        (archive.reach().last >= sequence).then(|| Arc::clone(archive))
+    }
+
     /// The run's archive as it is now, if there is one.
     pub(super) async fn get(&self, run: &RunId) -> Result<Option<Arc<Archive>>, Error> {
         let Some(reach) = self.archives.reach(run).await? else {

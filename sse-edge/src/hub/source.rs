@@ -176,8 +176,12 @@ impl Source {
         read: Read,
         from: u64,
     ) -> Result<Option<aideator_bus::Page>, Error> {
-        let Some(archive) = self.shelf.get(&self.run).await? else {
-            return Ok(None);
+        let archive = match self.shelf.at_hand(&self.run, from) {
+            Some(archive) => archive,
+            None => match self.shelf.get(&self.run).await? {
+                Some(archive) => archive,
+                None => return Ok(None),
+            },
         };
         let subject = match read {
             Read::All { .. } | Read::Tail(_) => None,
