@@ -141,7 +141,7 @@ async fn what_is_missing_at_the_end_is_told_before_the_end_is() {
     let edge = world.cold().await;
     let at = whole
         .iter()
-        .position(|event| text_of(&[event.clone()], 0) == "2")
+        .position(|event| text_of(std::slice::from_ref(event), 0) == "2")
         .unwrap();
     let rest = all(&edge, &whole[at].id).await;
     // One word about all of it, from where nothing more is.
@@ -237,7 +237,7 @@ async fn what_is_archived_from_a_stream_that_is_gone_stays_and_its_ids_hold() {
     assert_eq!(again, whole);
     let at = whole
         .iter()
-        .position(|event| text_of(&[event.clone()], 0) == "2")
+        .position(|event| text_of(std::slice::from_ref(event), 0) == "2")
         .unwrap();
     assert_eq!(
         told(&all(&edge, &whole[at].id).await, 0),
