@@ -7,12 +7,9 @@ use aideator_bench_peers::instance::{Instance, Setup};
 use aideator_bus::Bus;
 use aideator_bus::credentials::User;
 use aideator_bus::server::testing::TestServer;
-use anyhow::{Context as _, ensure};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use crate::network::Network;
-use crate::stage::{administer, setup};
+use crate::stage::{self, administer, setup};
 use crate::viewer::Manner;
 
 /// What lets viewers in where an edge does not serve loopback.
@@ -60,17 +57,6 @@ impl Outpost {
 
     /// How many viewers the edge holds, as it says itself through the other link.
     pub(crate) async fn viewers(&self) -> anyhow::Result<u64> {
-        let door = Network::side_door();
-        let mut socket = TcpStream::connect(door).await?;
-        let request = format!(
-            "GET /metrics HTTP/1.1\r\nHost: {door}\r\nAuthorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n"
-        );
-        socket.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).await?;
-        ensure!(answer.starts_with("HTTP/1.1 200"), "no metrics");
-        let mut lines = answer.lines();
-        let line = lines.find_map(|line| line.strip_prefix("aideator_edge_viewers "));
-        Ok(line.context("no number of viewers")?.trim().parse()?)
+        stage::viewers(Network::side_door(), TOKEN).await
     }
 }

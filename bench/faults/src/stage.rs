@@ -8,7 +8,9 @@ use aideator_bench_peers::server::free;
 use aideator_bus::credentials::{Credentials, User};
 use aideator_bus::server::testing::TestServer;
 use aideator_bus::{Bus, Connect, Declared};
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// What faults happen to.
 pub(crate) struct Stage {
@@ -78,4 +80,19 @@ pub(crate) fn setup(
         namespace: None,
         log: folder.join(format!("edge-{}.log", address.port())),
     })
+}
+
+/// How many viewers an edge holds, as it says itself to who shows the token (which loopback does not need).
+pub(crate) async fn viewers(door: SocketAddr, token: &str) -> anyhow::Result<u64> {
+    let mut socket = TcpStream::connect(door).await?;
+    let request = format!(
+        "GET /metrics HTTP/1.1\r\nHost: {door}\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).await?;
+    ensure!(answer.starts_with("HTTP/1.1 200"), "no metrics");
+    let mut lines = answer.lines();
+    let line = lines.find_map(|line| line.strip_prefix("aideator_edge_viewers "));
+    Ok(line.context("no number of viewers")?.trim().parse()?)
 }

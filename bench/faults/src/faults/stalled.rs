@@ -13,6 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::sleep;
 
 use crate::report::Row;
+use crate::stage;
 
 const STALLED: usize = 1_000;
 const HEALTHY: usize = 100;
@@ -85,7 +86,12 @@ async fn measure(server: &mut Server, name: &str, with: bool) -> anyhow::Result<
     let grown = memory(&server.processes())?.saturating_sub(before) as f64;
     let seen = load::on(server, vec![writer], load).await?;
     ensure!(seen.is_whole(), "healthy viewers lost something: {seen:?}");
-    drop(held);
+    let left = stage::viewers(server.target("").address, "").await?;
+    ensure!(
+        left >= held.len() as u64,
+        "of {} stalled viewers {left} were left",
+        held.len()
+    );
     let p99 = seen.p99.as_secs_f64() * 1e3;
     Ok(Measured { p99, grown })
 }
