@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
 import urllib.parse
@@ -116,21 +117,22 @@ class Viewer:
 
     def move(self):
         """To another edge, at once."""
-        response = self.response
-        if response is not None and response.fp is not None:
+        # Not `connection.sock`: of an answer that ends with its connection http.client lets go at once.
+        if self.socket is not None:
             try:
-                self.connection.sock and self.connection.sock.shutdown(2)
+                self.socket.shutdown(socket.SHUT_RDWR)
             except OSError:
                 pass
 
-    response = connection = None
+    socket = None
 
     def join(self):
         self.edge = self.api.door.any(120, but=self.edge)
-        self.connection = connection = http.client.HTTPConnection("127.0.0.1", self.edge, timeout=40)
+        connection = http.client.HTTPConnection("127.0.0.1", self.edge, timeout=40)
         try:
             headers = self.api.head() | ({"last-event-id": self.position} if self.position else {})
             connection.request("GET", f"/api/v1/runs/{urllib.parse.quote(self.name)}/stream", headers=headers)
+            self.socket = connection.sock
             response = connection.getresponse()
             if response.status == 204:
                 if self.state.get("summary", {}).get("status") != "finished":
@@ -144,11 +146,9 @@ class Viewer:
                 time.sleep(0.2)
                 return
             self.connections += 1
-            # The socket under the response: a chunked body, read line by line.
-            self.response = response
             self.read(response)
         finally:
-            self.response = None
+            self.socket = None
             connection.close()
 
     def read(self, response):
