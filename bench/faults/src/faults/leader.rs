@@ -10,16 +10,20 @@ use aideator_bus::server::testing::TestCluster;
 use aideator_contract::subject::RUNS_STREAM;
 use anyhow::ensure;
 use bytes::Bytes;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::streaming;
 use crate::audience::{Audience, recovery};
-use crate::report::Row;
+use crate::report::{Row, seconds};
 use crate::stage::{administer, setup};
 use crate::story::Story;
 
 const REPLICAS: u8 = 3;
 const ANSWER: Duration = Duration::from_secs(5);
+/// While nobody leads nobody answers.
+const SOON: Duration = Duration::from_millis(200);
+const TICK: Duration = Duration::from_millis(20);
+const ELECTION: Duration = Duration::from_secs(60);
 
 pub(super) async fn happen(edge: &Path) -> anyhow::Result<Vec<Row>> {
     let folder = tempfile::tempdir()?;
@@ -33,16 +37,16 @@ pub(super) async fn happen(edge: &Path) -> anyhow::Result<Vec<Row>> {
     audience.all_are_in().await?;
     sleep(streaming::WINDOW).await;
 
-    let before = nats.leader(RUNS_STREAM).await;
+    let before = leader(&bus).await;
     step_down(&bus).await?;
     let stepped_down = audience.now();
     sleep(streaming::WINDOW).await;
-    ensure!(
-        before != nats.leader(RUNS_STREAM).await,
-        "the same one leads"
-    );
+    ensure!(leader(&bus).await != before, "the same one leads");
+    let before = leader(&bus).await;
     let killed_one = nats.kill_leader(RUNS_STREAM).await;
     let killed = audience.now();
+    timeout(ELECTION, another_leads(&bus, before.as_deref())).await?;
+    let elected = audience.now() - killed;
     sleep(streaming::WINDOW).await;
     nats.restart(killed_one).await;
     sleep(streaming::WINDOW).await;
@@ -59,8 +63,31 @@ pub(super) async fn happen(edge: &Path) -> anyhow::Result<Vec<Row>> {
             format!("{what}: recovered after the leader's server was killed"),
             after(killed),
         ),
+        Row::new(
+            format!(
+                "{what}: of it, until another one led (nats-server waits 4 to 9 s for a leader's word)"
+            ),
+            seconds(elected),
+        ),
         verdict.row(what),
     ])
+}
+
+async fn another_leads(bus: &Bus, before: Option<&str>) {
+    while leader(bus)
+        .await
+        .is_none_or(|now| Some(now.as_str()) == before)
+    {
+        sleep(TICK).await;
+    }
+}
+
+/// Who leads the stream, if anybody does.
+async fn leader(bus: &Bus) -> Option<String> {
+    let subject = format!("$JS.API.STREAM.INFO.{RUNS_STREAM}");
+    let answer = bus.request(&subject, Bytes::new(), SOON).await.ok()?;
+    let answer: serde_json::Value = serde_json::from_slice(&answer).ok()?;
+    answer["cluster"]["leader"].as_str().map(str::to_owned)
 }
 
 async fn step_down(bus: &Bus) -> anyhow::Result<()> {
