@@ -1,6 +1,8 @@
 //! What went wrong, for whoever asked: problem documents (RFC 9457), and the one place where a fault
 //! becomes an HTTP status.
 
+mod status;
+
 use std::time::Duration;
 
 use aideator_bus::{AppendError, Error as BusError};
@@ -11,6 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use thiserror::Error;
 
+use self::status::status_of;
 use crate::scope::Scope;
 use crate::token::Refused;
 
@@ -211,62 +214,6 @@ impl Document {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and a number always serialize")
-    }
-}
-
-fn status_of(code: &Code) -> StatusCode {
-    match code {
-        Code::BadJson => StatusCode::BAD_REQUEST,
-        Code::UnknownRun => StatusCode::NOT_FOUND,
-        Code::Conflict | Code::AlreadyFinished | Code::NotFinished => StatusCode::CONFLICT,
-        Code::QueueFull | Code::RequesterLimit => StatusCode::TOO_MANY_REQUESTS,
-        Code::StorageFull | Code::Quota => StatusCode::SERVICE_UNAVAILABLE,
-        Code::ExecNotAllowed => StatusCode::FORBIDDEN,
-        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Waiting
-        | Code::UnknownField
-        | Code::BadValue
-        | Code::TooLarge
-        | Code::BadRunId
-        | Code::UnknownVariation
-        | Code::RepositoryAddress
-        | Code::PrivateAddress
-        | Code::RepositoryNotFound
-        | Code::RepositoryUnreachable
-        | Code::RefNotFound
-        | Code::UnknownModel
-        | Code::NewerVersion
-        | Code::Vanished
-        | Code::Exited
-        | Code::Killed
-        | Code::LaunchFailed
-        | Code::StartTimeout
-        | Code::Deadline
-        | Code::Superseded
-        | Code::NoModelKey
-        | Code::WrongModelKey
-        | Code::RateLimited
-        | Code::ContextTooLong
-        | Code::ModelUnreachable
-        | Code::ModelError
-        | Code::ScriptError
-        | Code::CloneFailed
-        | Code::RepositoryTooLarge
-        | Code::HandsFailed
-        | Code::CommandFailed
-        | Code::Unschedulable
-        | Code::ImagePull
-        | Code::PodStart
-        | Code::OutOfMemory
-        | Code::OutOfDisk
-        | Code::Evicted
-        | Code::PodDeleted
-        | Code::JobDeleted
-        | Code::NodeLost
-        | Code::Terminated
-        | Code::Kubernetes
-        | Code::Requested
-        | Code::Other(_) => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 

@@ -224,4 +224,4 @@ fn moved(view: &View, seen: &VariationView, to: Move) -> Option<Effect> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

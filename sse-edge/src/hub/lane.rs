@@ -1,16 +1,15 @@
 //! What is known of one track: what came, what is missing, what waits to be shown.
 
-use std::collections::{BTreeMap, VecDeque};
+mod held;
 
+use std::collections::VecDeque;
+
+use self::held::Held;
 use super::message::Message;
 use super::retry::Retry;
 use super::tail::TailCheck;
 use crate::position::Track;
 
-/// Live messages kept behind a hole; what comes above it is read again from the stream.
-const HELD: usize = 4096;
-/// Their bytes.
-const HELD_BYTES: usize = 4 * 1024 * 1024;
 /// How often, and for how many milliseconds, the leader must have said that what is missing does not
 /// exist before it is believed: a new leader may answer before it has applied its whole log.
 const ABSENT: (u32, u64) = (5, 10_000);
@@ -35,8 +34,7 @@ pub struct Lane {
     /// Where the viewer says it is; the message there must be read before anything is believed.
     baseline: Option<u64>,
     queue: VecDeque<Message>,
-    held: BTreeMap<u64, (Message, u64)>,
-    held_bytes: usize,
+    held: Held,
     more: bool,
     reading: Option<u64>,
     retry: Retry,
@@ -69,8 +67,7 @@ impl Lane {
             limit,
             baseline: (start > 0).then_some(start),
             queue: VecDeque::new(),
-            held: BTreeMap::new(),
-            held_bytes: 0,
+            held: Held::default(),
             more: false,
             reading: None,
             retry: Retry::default(),
@@ -81,8 +78,7 @@ impl Lane {
     /// Forgets all that was shown: the track is read from its beginning.
     pub fn restart(&mut self) {
         let mut fresh = Self::new(self.track, 0, self.limit);
-        let held = self.held.last_key_value().map_or(0, |(last, _)| *last);
-        fresh.exists(self.target.max(held));
+        fresh.exists(self.target.max(self.held.last()));
         fresh.tail = std::mem::take(&mut self.tail);
         *self = fresh;
     }
@@ -90,7 +86,7 @@ impl Lane {
     /// Takes a live message in. False if it is nothing new.
     pub fn live(&mut self, message: Message, previous: u64) -> bool {
         let sequence = message.sequence;
-        if sequence <= self.through || self.held.contains_key(&sequence) {
+        if sequence <= self.through || self.held.holds(sequence) {
             return false;
         }
         if self.baseline.is_none() && previous <= self.through {
@@ -98,10 +94,7 @@ impl Lane {
             self.join_held();
         } else {
             self.target = self.target.max(previous);
-            if self.held.len() < HELD && self.held_bytes < HELD_BYTES {
-                self.held_bytes += message.payload.len();
-                self.held.insert(sequence, (message, previous));
-            } else {
+            if !self.held.keep(message, previous) {
                 self.target = self.target.max(sequence);
             }
         }
@@ -297,16 +290,8 @@ impl Lane {
     }
 
     fn join_held(&mut self) {
-        while let Some(entry) = self.held.first_entry() {
-            let (sequence, previous) = (*entry.key(), entry.get().1);
-            if sequence > self.through && previous > self.through {
-                break;
-            }
-            let (message, _) = entry.remove();
-            self.held_bytes -= message.payload.len();
-            if sequence > self.through {
-                self.push(message);
-            }
+        while let Some(message) = self.held.next_behind(self.through) {
+            self.push(message);
         }
     }
 }

@@ -41,12 +41,8 @@ impl Shelf {
     /// The run's archive, if it is at hand and goes as far as `sequence`. What an archive has never changes,
     /// so nobody is asked whether there is a newer one.
     pub(super) fn at_hand(&self, run: &RunId, sequence: u64) -> Option<Arc<Archive>> {
-        let mut kept = lock(&self.kept);
-        kept.uses += 1;
-        let uses = kept.uses;
-        let (archive, used) = kept.runs.get_mut(run)?;
-        *used = uses;
-        (archive.reach().last >= sequence).then(|| Arc::clone(archive))
+        let archive = lock(&self.kept).newest(run)?;
+        (archive.reach().last >= sequence).then_some(archive)
     }
 
     /// The run's archive as it is now, if there is one.
@@ -70,12 +66,18 @@ impl Shelf {
 }
 
 impl Kept {
-    fn find(&mut self, run: &RunId, reach: Reach) -> Option<Arc<Archive>> {
+    /// The newest that was read, which counts as a use.
+    fn newest(&mut self, run: &RunId) -> Option<Arc<Archive>> {
         self.uses += 1;
         let (archive, used) = self.runs.get_mut(run)?;
         *used = self.uses;
-        let current = archive.reach().epoch == reach.epoch && archive.reach().last >= reach.last;
-        current.then(|| Arc::clone(archive))
+        Some(Arc::clone(archive))
+    }
+
+    fn find(&mut self, run: &RunId, reach: Reach) -> Option<Arc<Archive>> {
+        let archive = self.newest(run)?;
+        let found = archive.reach();
+        (found.epoch == reach.epoch && found.last >= reach.last).then_some(archive)
     }
 
     fn keep(&mut self, run: &RunId, archive: Arc<Archive>) {

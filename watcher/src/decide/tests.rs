@@ -12,7 +12,7 @@ mod model;
 
 const SECOND: u64 = 1000;
 
-fn spec(variations: usize) -> RunSpec {
+pub(crate) fn spec(variations: usize) -> RunSpec {
     let one = VariationSpec {
         model: "m".into(),
         temperature: None,
@@ -28,11 +28,11 @@ fn spec(variations: usize) -> RunSpec {
     }
 }
 
-fn run() -> RunId {
+pub(crate) fn run() -> RunId {
     "r".parse().unwrap()
 }
 
-fn variation(index: usize) -> Variation {
+pub(crate) fn variation(index: usize) -> Variation {
     Variation::at(index).unwrap()
 }
 

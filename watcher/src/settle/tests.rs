@@ -9,38 +9,14 @@ use aideator_bus::{Append, Connect};
 use aideator_contract::attempt::{AttemptEvent, Cause};
 use aideator_contract::local::ExitStatus;
 use aideator_contract::summary::Move;
-use aideator_contract::{
-    AttemptRecord, Change, Mode, RunSpec, StateMessage, Summary, Timestamp, VariationSpec,
-};
+use aideator_contract::{AttemptRecord, Change, StateMessage, Summary, Timestamp};
 
 use super::*;
-
-fn spec() -> RunSpec {
-    RunSpec {
-        prompt: "p".into(),
-        source: None,
-        mode: Mode::Analyze,
-        variations: vec![VariationSpec {
-            model: "m".into(),
-            temperature: None,
-            instructions: None,
-        }],
-        deadline_s: 60,
-        requester: None,
-    }
-}
-
-fn id() -> RunId {
-    "r".parse().unwrap()
-}
-
-fn first() -> Variation {
-    Variation::at(0).unwrap()
-}
+use crate::decide::tests::{run, spec, variation};
 
 fn moved(summary: &Summary, to: State) -> (Summary, Change) {
     let to = Move {
-        variation: first(),
+        variation: variation(0),
         attempt: Attempt::FIRST,
         to,
         reason: None,
@@ -57,8 +33,8 @@ async fn put(bus: &Bus, subject: Subject, message: &impl Serialize) {
 }
 
 async fn say(bus: &Bus, (summary, change): (Summary, Change)) -> Summary {
-    let message = StateMessage::new(id(), Timestamp::default(), change, summary.clone());
-    put(bus, Subject::state(&id()), &message).await;
+    let message = StateMessage::new(run(), Timestamp::default(), change, summary.clone());
+    put(bus, Subject::state(&run()), &message).await;
     summary
 }
 
@@ -100,25 +76,27 @@ async fn what_was_told_to_stop_while_it_was_looked_at_did_not_end_by_itself() {
         .await
         .unwrap();
     bus.ensure(&Declared::default()).await.unwrap();
-    bus.open_runs().put(&id()).await.unwrap();
-    let spec = Box::new(spec());
+    bus.open_runs().put(&run()).await.unwrap();
+    let spec = Box::new(spec(1));
     let accepted = Summary::accepted(&spec, "sha".into(), 1, Timestamp::default());
-    let attempt = spec.attempt(&id(), first(), Attempt::FIRST, 1).unwrap();
+    let attempt = spec
+        .attempt(&run(), variation(0), Attempt::FIRST, 1)
+        .unwrap();
     let accepted = say(&bus, (accepted, Change::Accepted { spec })).await;
     let opened = AttemptRecord::opened(attempt, Timestamp::default());
-    put(&bus, Subject::attempt(&id(), first()), &opened).await;
+    put(&bus, Subject::attempt(&run(), variation(0)), &opened).await;
     let running = say(&bus, moved(&accepted, State::Running)).await;
     let observer = Killed {
         bus: bus.clone(),
         running,
         told: AtomicBool::new(false),
     };
-    settle(&bus, &observer, &Limits::default(), &id())
+    settle(&bus, &observer, &Limits::default(), &run())
         .await
         .unwrap();
-    let (_, state) = read::state(&bus, &id()).await.unwrap().unwrap();
+    let (_, state) = read::state(&bus, &run()).await.unwrap().unwrap();
     assert_eq!(state.summary.variations[0].state, State::Cancelled);
-    let subject = Subject::attempt(&id(), first());
+    let subject = Subject::attempt(&run(), variation(0));
     let last = bus.last_from_leader(&subject).await.unwrap().unwrap();
     let record: AttemptRecord = serde_json::from_slice(&last.payload).unwrap();
     let cause = Cause::Cancelled;
