@@ -121,7 +121,7 @@ impl Index {
         }
     }
 
-    /// Whether the members make up all of the object, and end where the subjects end.
+    /// Whether the members make up all of the object, in order, and no subject goes further.
     fn is_sound(&self, length: usize) -> bool {
         let in_order =
             |pair: &[Member]| pair[0].last < pair[1].first && pair[0].begin < pair[1].begin;
@@ -132,7 +132,7 @@ impl Index {
             && begin == 0
             && self.members.last().map_or(0, |m| m.last) == self.reach.last
             && self.reach.last < u64::MAX
-            && self.tails.values().copied().max().unwrap_or(0) == self.reach.last
+            && self.tails.values().all(|tail| *tail <= self.reach.last)
     }
 
     /// Whether these are the messages of a member, and none of them is unknown to the subjects' ends.

@@ -283,6 +283,42 @@ fn anybody_can_unpack_it() {
 }
 
 #[test]
+fn a_page_is_one_member_and_begins_where_it_is_asked_for() {
+    let messages: Vec<Stored> = (1..=2500).map(|n| stored(2 * n, 1, "1")).collect();
+    let archive = archived(&messages);
+    let numbers = |from| {
+        let page = archive.page(None, from).unwrap();
+        let ends = [page.messages.first(), page.messages.last()];
+        (
+            ends.map(|stored| stored.unwrap().sequence),
+            page.next,
+            page.pending,
+        )
+    };
+    assert_eq!(numbers(0), ([2, 2048], 2049, 1));
+    assert_eq!(numbers(2047), ([2048, 2048], 2049, 1));
+    assert_eq!(numbers(2048), ([2048, 2048], 2049, 1));
+    assert_eq!(numbers(2049), ([2050, 4096], 4097, 1));
+    assert_eq!(numbers(4098), ([4098, 5000], 5001, 0));
+    // Large messages fill one earlier.
+    let large: Vec<Stored> = (1..=5).map(|n| stored(n, 1, vec![0xff; 100_000])).collect();
+    let page = archived(&large).page(None, 0).unwrap();
+    assert_eq!((page.messages.len(), page.pending), (2, 1));
+}
+
+#[test]
+fn what_is_archived_already_is_left_out() {
+    let messages: Vec<Stored> = (1..=5).map(|n| stored(n, 1, n.to_string())).collect();
+    let mut archiver = Archiver::behind(archived(&messages[..3]));
+    for message in messages.iter().chain(&messages) {
+        archiver.push(message);
+    }
+    let archive = archiver.finish();
+    let archive = Archive::open(&archive.metadata(), archive.content()).unwrap();
+    assert_eq!(read(&archive, None, 0), messages);
+}
+
+#[test]
 fn a_newer_format_is_refused_by_name() {
     let mut metadata = archived(&[]).metadata();
     metadata.insert("format".to_owned(), "2".to_owned());

@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aideator_bus::{Bus, Declared, Objects};
+use aideator_bus::archive::Archiver;
+use aideator_bus::{Bus, Declared, Objects, Stored};
 use aideator_contract::subject::ARCHIVE_BUCKET;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::begin;
+use crate::{begin, run, text};
 
 async fn bucket(bus: &Bus) -> Objects {
     bus.ensure(&Declared::default()).await.unwrap();
@@ -92,4 +93,26 @@ async fn what_the_metadata_of_an_object_says_of_it_is_not_believed() {
         let read = objects.get("a").await;
         assert!(read.is_err(), "{entry}: {read:?}");
     }
+}
+
+#[tokio::test]
+async fn an_archive_is_not_read_as_that_of_another_run() {
+    let (_server, bus) = begin().await;
+    bucket(&bus).await;
+    let archives = bus.archives();
+    let mut archiver = Archiver::new(1);
+    archiver.push(&Stored {
+        subject: "aideator.runs.a.state".to_owned(),
+        sequence: 1,
+        ts: 0,
+        payload: text("{}"),
+        msg_id: None,
+    });
+    let archive = archiver.finish();
+    for name in ["a", "b"] {
+        archives.put(&run(name), &archive).await.unwrap();
+    }
+    assert!(archives.get(&run("a")).await.unwrap().is_some());
+    let refused = archives.get(&run("b")).await.unwrap_err();
+    assert!(!refused.is_transient(), "{refused}");
 }
