@@ -149,3 +149,17 @@ async fn a_viewer_that_has_come_up_in_between_is_forgiven() {
     assert_eq!(meters.of("slow_viewers_total"), 2.0 * FALLS as f64);
     assert_eq!(meters.of("slow_viewers_closed_total"), 0.0);
 }
+
+#[tokio::test]
+async fn a_viewer_that_reads_alone_while_the_window_moves_on_falls_once() {
+    let meters = Meters::begin();
+    let world = World::begin().await;
+    let mut slow = Slow::begin(&world).await;
+    for _ in 0..2 * FALLS {
+        slow.say(3).await;
+        slow.take_until(&format!("<{}>", slow.said - 1)).await;
+    }
+    slow.rest();
+    assert_eq!(words(&slow.text), (0..slow.said).collect::<Vec<_>>());
+    assert_eq!(meters.of("slow_viewers_total"), 1.0);
+}

@@ -153,6 +153,22 @@ async fn a_viewer_that_stalls_among_the_shared_frames_holds_the_rest_of_one() {
 }
 
 #[tokio::test]
+async fn what_is_no_shared_frame_is_not_cut_as_one() {
+    let stage = Stage::begin(Bounds::default()).await;
+    let mut viewer = stage.viewer();
+    let (_client, server) = narrow().await;
+    let mut chunk = viewer.next().await.unwrap();
+    while !chunk.starts_with(b"event: caught-up") {
+        chunk = viewer.next().await.unwrap();
+    }
+    server.writable().await.unwrap();
+    while server.try_write(&[b'\n'; 4096]).is_ok() {}
+    let word = chunk.clone();
+    assert_eq!(viewer.sent(&server, &mut chunk).now_or_never(), None);
+    assert_eq!(chunk, word);
+}
+
+#[tokio::test]
 async fn a_viewer_that_stalls_while_it_reads_alone_lets_go_of_what_it_read() {
     let bounds = Bounds {
         frames: 2,
