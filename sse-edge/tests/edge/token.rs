@@ -214,6 +214,10 @@ async fn open_streams_end_with_their_token() {
     let mut revoked = get(edge, path, &stolen).await;
     let mut expiring = get(edge, path, &brief).await;
     let mut kept = get(edge, path, &admin).await;
+    let mut other = world.run("other", 1).await;
+    let mut several = get(edge, "/api/v1/stream?run=r&run=other", &stolen).await;
+    several.until("caught-up").await;
+    several.until("caught-up").await;
     for viewer in [&mut revoked, &mut expiring, &mut kept] {
         assert_eq!(viewer.status, 200);
         viewer.until("caught-up").await;
@@ -228,6 +232,12 @@ async fn open_streams_end_with_their_token() {
         );
         assert_eq!(viewer.event().await, None);
     }
+    for _ in ["r", "other"] {
+        let events = several.until("error").await;
+        assert!(events.last().unwrap().data.contains("token-revoked"));
+    }
+    other.say(0, "not for you").await;
+    assert_eq!(several.event().await, None);
     run.say(0, "still here").await;
     run.go(0, aideator_contract::State::Succeeded).await;
     let rest = kept.until("end").await;

@@ -253,3 +253,25 @@ fn an_end_is_told_behind_what_was_said_before_it() {
     let kinds: Vec<_> = frames.iter().map(|frame| frame.kind).collect();
     assert_eq!(kinds, [Kind::Snapshot(first), Kind::State]);
 }
+
+#[test]
+fn what_is_held_is_bounded() {
+    let mut snapshot = Snapshot::new(run(), Position::origin(7));
+    let (mut replay, mut shown) = (Replay::default(), 0);
+    for n in 0..200 {
+        let delta = "x".repeat(16 * 1024);
+        let part = if n % 50 == 0 { "a" } else { "b" };
+        replay.say(
+            0,
+            1,
+            false,
+            json!({ "type": "text-delta", "id": part, "delta": delta }),
+        );
+        for frame in snapshot.take(replay.frames.pop()) {
+            assert!(frame.payload.len() <= 2 * MOST, "{}", frame.payload.len());
+            shown += frame.payload.len();
+        }
+        assert!((n + 1) * 16 * 1024 <= shown + 2 * MOST, "after {n}");
+    }
+    assert!(shown > MOST);
+}
