@@ -26,8 +26,6 @@ pub struct Snapshot {
     most: usize,
     /// Where the viewer is who was shown what was given out.
     shown: Position,
-    /// Where it is when the rest is shown, too.
-    end: Position,
     /// The last entry of the state log. It may tell the end of what was said before it.
     state: Option<Frame>,
     variations: [Said; Variation::MAX],
@@ -52,7 +50,6 @@ impl Snapshot {
             run,
             most: MOST,
             shown,
-            end: shown,
             state: None,
             variations: Default::default(),
         }
@@ -63,7 +60,6 @@ impl Snapshot {
     pub fn take(&mut self, frames: impl IntoIterator<Item = Frame>) -> Vec<Frame> {
         let mut ready = Vec::new();
         for frame in frames {
-            self.end = frame.position;
             match frame.kind {
                 Kind::Gap => ready.push(Frame {
                     position: self.shown,
@@ -94,9 +90,6 @@ impl Snapshot {
         let mut rest: Vec<Frame> = all.filter_map(|variation| self.show(variation)).collect();
         if let Some(state) = self.state.take() {
             rest.push(self.show_state(state));
-        }
-        if let Some(last) = rest.last_mut() {
-            last.position = self.end;
         }
         rest
     }
