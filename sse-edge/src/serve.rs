@@ -9,14 +9,16 @@ mod socket;
 mod stream;
 
 use std::io::{self, ErrorKind};
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use futures::future::BoxFuture;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use self::head::Heard;
 use crate::api::App;
@@ -70,11 +72,19 @@ impl Server {
             let wake = || server.app.hubs.wake(false);
             server.app.pulse.drain(wake).await;
         };
+        // On a worker, where what a connection begins goes on without another thread being woken.
+        let accepting = tokio::spawn(accept(listener, Arc::clone(&server)));
+        let mut accepting = AbortOnDropHandle::new(accepting);
         tokio::select! {
-            failed = accept(&listener, &server) => return Err(Error::Socket(failed)),
+            failed = &mut accepting => {
+                let failed = failed.unwrap_or_else(|ended| resume_unwind(ended.into_panic()));
+                return Err(Error::Socket(failed));
+            }
             () = draining => {}
         }
-        drop(listener);
+        accepting.abort();
+        // It has hung up.
+        let _ = accepting.await;
         server.quiet.cancel();
         server.tasks.close();
         if timeout(CLOSING, server.tasks.wait()).await.is_err() {
@@ -85,11 +95,11 @@ impl Server {
 }
 
 /// Accepts for ever; returns why it can't.
-async fn accept(listener: &TcpListener, server: &Arc<Server>) -> io::Error {
+async fn accept(listener: TcpListener, server: Arc<Server>) -> io::Error {
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {
-                let server = Arc::clone(server);
+                let server = Arc::clone(&server);
                 server.tasks.clone().spawn(connection(server, socket));
             }
             Err(error) => match fault(&error) {
@@ -123,24 +133,29 @@ fn fault(error: &io::Error) -> Fault {
     }
 }
 
-/// One connection, until it is known what it is for; then that has a task of its own, so that a viewer's
-/// is small.
-async fn connection(server: Arc<Server>, socket: TcpStream) {
+/// One connection. What decides what it is for is large and soon over; what comes of it has room of its
+/// own, so that a viewer's task is small.
+fn connection(server: Arc<Server>, socket: TcpStream) -> impl Future<Output = ()> + Send {
     socket::prepare(&socket, server.gone_after);
+    let begun = Box::pin(begin(server, socket));
+    async {
+        if let Some(answer) = begun.await {
+            answer.await;
+        }
+    }
+}
+
+/// What is to be done for a connection. `None` if nothing was asked, or not in time, or it is answered.
+async fn begin(server: Arc<Server>, socket: TcpStream) -> Option<BoxFuture<'static, ()>> {
     let mut read = Vec::new();
     let heard = tokio::select! {
-        heard = timeout(HEAD_WITHIN, head::hear(&socket, &mut read)) => heard,
-        () = server.quiet.cancelled() => return,
+        heard = timeout(HEAD_WITHIN, head::hear(&socket, &mut read)) => heard.ok()?.ok()?,
+        () = server.quiet.cancelled() => return None,
     };
     match heard {
-        Ok(Ok(Heard::Stream(asked))) => {
-            drop(read);
-            stream::answer(&server, socket, *asked).await;
-        }
-        // It is large: nobody else is to have room for it.
-        Ok(Ok(Heard::Other)) => Box::pin(rest::serve(&server, socket, read.into())).await,
-        // Nothing was asked, or not in time.
-        Ok(Ok(Heard::More)) | Ok(Err(_)) | Err(_) => {}
+        Heard::Stream(asked) => stream::answer(&server, socket, *asked).await,
+        Heard::Other => Some(Box::pin(rest::serve(server, socket, read.into()))),
+        Heard::More => None,
     }
 }
 

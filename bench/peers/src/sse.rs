@@ -1,12 +1,19 @@
 //! The events of an event stream, whatever the pieces it arrives in.
 
-use memchr::{memchr, memmem};
+use std::sync::LazyLock;
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+
+// Prepared once: that costs as much as to find one event.
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n\n"));
+static LINE_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n"));
 
 /// Cuts a stream into events. An event counts once the empty line behind it is there.
 #[derive(Debug)]
 pub struct Events {
-    /// What ends one.
-    end: &'static [u8],
+    /// Finds what ends one.
+    end: &'static LazyLock<Finder<'static>>,
     /// The beginning of an event whose end has not come yet.
     rest: Vec<u8>,
 }
@@ -18,15 +25,15 @@ pub struct Event<'a>(&'a [u8]);
 impl Events {
     /// Those of a stream of server-sent events.
     pub const fn server_sent() -> Self {
-        Self::ended_by(b"\n\n")
+        Self::ended_by(&EMPTY_LINE)
     }
 
     /// Single lines, as NATS sends them.
     pub const fn lines() -> Self {
-        Self::ended_by(b"\r\n")
+        Self::ended_by(&LINE_END)
     }
 
-    const fn ended_by(end: &'static [u8]) -> Self {
+    const fn ended_by(end: &'static LazyLock<Finder<'static>>) -> Self {
         Self {
             end,
             rest: Vec::new(),
@@ -56,11 +63,11 @@ impl Events {
 }
 
 /// Gives the whole events at the front of `text`; how long they are.
-fn whole(text: &[u8], end: &[u8], each: &mut impl FnMut(Event<'_>)) -> usize {
+fn whole(text: &[u8], end: &Finder<'_>, each: &mut impl FnMut(Event<'_>)) -> usize {
     let mut used = 0;
-    while let Some(length) = memmem::find(&text[used..], end) {
+    while let Some(length) = end.find(&text[used..]) {
         let event = &text[used..used + length];
-        used += length + end.len();
+        used += length + end.needle().len();
         if !event.is_empty() {
             each(Event(event));
         }

@@ -1,10 +1,11 @@
 //! What each message says of itself: which of its run it is, and when it was due.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
-const MARK: &[u8] = b"due=";
+static MARK: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"due="));
 /// Behind the stamp, so that a message is as long as a few words of a model.
 const WORDS: &str = " the quick brown fox jumps";
 
@@ -26,7 +27,9 @@ impl Stamp {
 
     /// The stamps in the data of an event. One server sends several messages as one event.
     pub fn find(data: &[u8]) -> impl Iterator<Item = Self> {
-        memmem::find_iter(data, MARK).filter_map(|at| Self::read(&data[at + MARK.len()..]))
+        let behind = MARK.needle().len();
+        MARK.find_iter(data)
+            .filter_map(move |at| Self::read(&data[at + behind..]))
     }
 
     fn read(text: &[u8]) -> Option<Self> {

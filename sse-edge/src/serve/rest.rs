@@ -3,6 +3,7 @@
 
 use std::io;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use super::Server;
 const IDLE: Duration = Duration::from_secs(90);
 
 /// Serves a connection of which `read` was read already.
-pub(super) async fn serve(server: &Server, socket: TcpStream, read: Bytes) {
+pub(super) async fn serve(server: Arc<Server>, socket: TcpStream, read: Bytes) {
     let builder = library();
     let io = TokioIo::new(Resumed { read, socket });
     let service = TowerToHyperService::new(server.router.clone());

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::io::AsyncWriteExt as _;
@@ -23,25 +24,25 @@ const SENT_WITHIN: Duration = Duration::from_secs(5);
 /// No answer but a stream is longer.
 const SHORT: usize = 64 * 1024;
 
-/// Answers a request for a stream.
-pub(super) async fn answer(server: &Server, mut socket: TcpStream, asked: Asked) {
-    let answer = match decide(server, asked).await {
-        Ok(answer) => answer,
-        Err(response) => return refuse(&mut socket, response).await,
-    };
+/// Answers a request for a stream; returns what sends it, if there is one.
+pub(super) async fn answer(
+    server: &Server,
+    mut socket: TcpStream,
+    asked: Asked,
+) -> Option<BoxFuture<'static, ()>> {
+    let answer = decide(server, asked).await;
     let mut opening = head(StatusCode::OK, stream_headers());
     opening.push_str(RETRY);
     let opening = Bytes::from(opening);
-    match answer {
-        Answer::Follow(viewer) => drop(server.tasks.spawn(viewer.send(socket, opening))),
-        Answer::FollowAll(viewers) => drop(server.tasks.spawn(viewers.send(socket, opening))),
-        Answer::Complete => refuse(&mut socket, answer.into_response()).await,
-    }
-}
-
-async fn refuse(socket: &mut TcpStream, response: Response) {
+    let response = match answer {
+        Ok(Answer::Follow(viewer)) => return Some(Box::pin(viewer.send(socket, opening))),
+        Ok(Answer::FollowAll(viewers)) => return Some(Box::pin(viewers.send(socket, opening))),
+        Ok(Answer::Complete) => Answer::Complete.into_response(),
+        Err(response) => response,
+    };
     // Whoever does not take it has gone.
-    let _ = timeout(SENT_WITHIN, respond(socket, response)).await;
+    let _ = timeout(SENT_WITHIN, respond(&mut socket, response)).await;
+    None
 }
 
 async fn decide(server: &Server, asked: Asked) -> Result<Answer, Response> {
