@@ -136,7 +136,6 @@ fn fault(error: &io::Error) -> Fault {
 /// One connection. What decides what it is for is large and soon over; what comes of it has room of its
 /// own, so that a viewer's task is small.
 fn connection(server: Arc<Server>, socket: TcpStream) -> impl Future<Output = ()> + Send {
-    socket::prepare(&socket, server.gone_after);
     let begun = Box::pin(begin(server, socket));
     async {
         if let Some(answer) = begun.await {
@@ -147,13 +146,17 @@ fn connection(server: Arc<Server>, socket: TcpStream) -> impl Future<Output = ()
 
 /// What is to be done for a connection. `None` if nothing was asked, or not in time, or it is answered.
 async fn begin(server: Arc<Server>, socket: TcpStream) -> Option<BoxFuture<'static, ()>> {
+    socket::prepare(&socket, server.gone_after);
     let mut read = Vec::new();
     let heard = tokio::select! {
         heard = timeout(HEAD_WITHIN, head::hear(&socket, &mut read)) => heard.ok()?.ok()?,
         () = server.quiet.cancelled() => return None,
     };
     match heard {
-        Heard::Stream(asked) => stream::answer(&server, socket, *asked).await,
+        Heard::Stream(asked) => {
+            drop(read);
+            stream::answer(&server, socket, *asked).await
+        }
         Heard::Other => Some(Box::pin(rest::serve(server, socket, read.into()))),
         Heard::More => None,
     }

@@ -20,9 +20,22 @@ pub struct Known {
     pub sequence: u64,
     /// What it says.
     pub message: StateMessage,
+    /// It is archived from a stream that was there before this one: what is written now could not
+    /// follow it.
+    pub lost: bool,
 }
 
 impl Known {
+    /// What the stream has.
+    #[must_use]
+    pub fn new(sequence: u64, message: StateMessage) -> Self {
+        Self {
+            sequence,
+            message,
+            lost: false,
+        }
+    }
+
     /// The run as it is.
     #[must_use]
     pub fn summary(&self) -> &Summary {

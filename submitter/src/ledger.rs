@@ -65,15 +65,23 @@ impl Ledger {
         let subject = Subject::state(run);
         if let Some((sequence, message)) = self.read::<StateMessage>(&subject).await? {
             self.board.learn(run, sequence, &message.summary);
-            return Ok(Some(Known { sequence, message }));
+            return Ok(Some(Known::new(sequence, message)));
         }
-        let archived = self.archived(run, &subject).await?.pop();
-        let known = |message| Known {
-            sequence: 0,
-            message,
+        let archive = self.bus.archives().get(run).await;
+        let Some(archive) = archive.map_err(doing("read an archived run"))? else {
+            return Ok(None);
         };
-        archived
-            .map(|stored| parse(subject.as_str(), &stored.payload).map(known))
+        let stream = self.bus.stream_state(RUNS_STREAM).await;
+        let stream = stream.map_err(doing("ask for the stream of runs"))?;
+        let states = archive
+            .all(subject.as_str())
+            .map_err(aideator_bus::Error::from);
+        let last = states.map_err(doing("read an archived run"))?.pop();
+        let known = |message| Known {
+            lost: archive.reach().epoch != stream.epoch,
+            ..Known::new(0, message)
+        };
+        last.map(|stored| parse(subject.as_str(), &stored.payload).map(known))
             .transpose()
     }
 

@@ -1,7 +1,8 @@
 //! The projection: every run as a record in SurrealDB, to be listed and filtered.
 //!
-//! It is a copy. The streams are the truth, and it can be built again from them at any time.
+//! It is a copy. The stream and the archive are the truth, and it can be built again from them at any time.
 
+mod build;
 mod folder;
 mod follow;
 mod row;
@@ -142,7 +143,7 @@ impl Projection {
         })
     }
 
-    /// Builds the database again from the streams; says how many runs there are.
+    /// Builds the database again from the archive and the stream; says how many runs there are.
     pub(crate) async fn rebuild(&self) -> Result<u64, Unanswered> {
         let (done, result) = oneshot::channel();
         self.rebuild

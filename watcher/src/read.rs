@@ -82,24 +82,41 @@ pub(crate) async fn state(bus: &Bus, run: &RunId) -> Result<Option<(u64, StateMe
     Ok(Some((stored.sequence, state)))
 }
 
-/// What a run was asked, from the beginning of its state log; `None` where that is gone or rejected.
+/// What a run was asked, from the beginning of its state log, which may be archived; `None` where that is
+/// gone or rejected.
 pub(crate) async fn spec(bus: &Bus, run: &RunId) -> Result<Option<RunSpec>, Error> {
     let subject = Subject::state(run);
     let mut states = bus.scan(RUNS_STREAM, subject.as_str(), 1, None);
-    let mut spec = None;
     // Once accepted a run is never accepted again; rejections may stand before it.
     while let Some(stored) = states.next().await {
         let stored = stored.map_err(Error::bus("reading what a run was asked"))?;
-        if let Ok(StateMessage {
-            change: Change::Accepted { spec: found },
-            ..
-        }) = serde_json::from_slice(&stored.payload)
-        {
-            spec = Some(*found);
-            break;
+        if let Some(spec) = accepted(&stored) {
+            return Ok(Some(spec));
         }
     }
-    Ok(spec)
+    let states = archived_states(bus, run).await?.unwrap_or_default();
+    Ok(states.iter().find_map(accepted))
+}
+
+fn accepted(stored: &Stored) -> Option<RunSpec> {
+    let message = serde_json::from_slice::<StateMessage>(&stored.payload).ok()?;
+    match message.change {
+        Change::Accepted { spec } => Some(*spec),
+        _ => None,
+    }
+}
+
+/// The state log of a run as far as it is archived; `None` where the archive is damaged, which nobody can
+/// mend and is not to hold up other runs.
+pub(crate) async fn archived_states(bus: &Bus, run: &RunId) -> Result<Option<Vec<Stored>>, Error> {
+    match bus.archives().messages(run, &Subject::state(run)).await {
+        Ok(states) => Ok(Some(states)),
+        Err(error) if error.is_damage() => {
+            tracing::error!(%run, %error, "the archive of a run can't be read");
+            Ok(None)
+        }
+        Err(error) => Err(Error::bus("reading an archived run")(error)),
+    }
 }
 
 /// Whether the attempt was opened and is closed, or a later one was opened. Where its record has

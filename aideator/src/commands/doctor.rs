@@ -25,7 +25,7 @@ const REBUILDING: Duration = Duration::from_secs(30 * 60);
 /// Say what is missing here, and the command that mends it. Changes nothing but with --rebuild.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Build the list of runs again from the streams
+    /// Build the list of runs again from the stream and the archive
     #[arg(long)]
     pub(crate) rebuild: bool,
     /// Print JSON

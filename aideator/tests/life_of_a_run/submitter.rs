@@ -67,7 +67,7 @@ fn take(world: &Rc<World>, in_hand: &Hands<usize>) {
 
 async fn known(world: &World, run: &RunId) -> Option<Known> {
     let last = world.leader::<StateMessage>(&Subject::state(run)).await;
-    last.map(|(sequence, message)| Known { sequence, message })
+    last.map(|(sequence, message)| Known::new(sequence, message))
 }
 
 async fn fence(world: &World, run: &RunId, variation: Variation) -> Option<Fence> {

@@ -94,6 +94,13 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The pieces of an object are not what its metadata says, however often they are read: some are gone,
+    /// altered, or not on this replica yet.
+    #[error("the object {name} is not whole")]
+    Torn {
+        /// The object.
+        name: String,
+    },
     /// A message above the server's `max_payload`.
     #[error("the message is larger than the server takes ({limit} bytes)")]
     TooLarge {
@@ -110,11 +117,17 @@ impl Error {
         }
     }
 
+    /// Whether what was read is damaged, as far as can be told.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Malformed { .. } | Self::Torn { .. })
+    }
+
     /// Whether the same call may work a moment later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect { .. } | Self::Unreachable { .. } => true,
+            Self::Connect { .. } | Self::Unreachable { .. } | Self::Torn { .. } => true,
             Self::Server { code, .. } => codes::TRANSIENT.contains(code),
             Self::Unauthorized { .. }
             | Self::Credentials(_)

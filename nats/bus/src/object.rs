@@ -15,7 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::append::{Append, AppendError};
 use crate::connect::Bus;
-use crate::error::{Away, Error};
+use crate::error::Error;
 use crate::stored::Stored;
 
 const CHUNK: usize = 128 * 1024;
@@ -139,9 +139,8 @@ impl Objects {
                 return Ok(Some((info, content)));
             }
         }
-        Err(Error::Unreachable {
-            doing: format!("reading the object {name}"),
-            away: Away::Timeout,
+        Err(Error::Torn {
+            name: name.to_owned(),
         })
     }
 

@@ -67,7 +67,7 @@ pub mod rpc {
     pub const RUNS_LIST: &str = "aideator.rpc.runs.list";
     /// One run.
     pub const RUNS_GET: &str = "aideator.rpc.runs.get";
-    /// Builds the projection again from the streams.
+    /// Builds the projection again from the stream and the archive.
     pub const REBUILD: &str = "aideator.rpc.projection.rebuild";
     /// What this installation offers: models, limits, modes.
     pub const INFO: &str = "aideator.rpc.info";

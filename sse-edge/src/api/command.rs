@@ -79,6 +79,7 @@ pub(super) async fn retry(
     let Retry {} = body::read(&headers, body)?;
     let (run_id, variation) = (run_id(&run)?, named(&variation)?);
     permit::retry(&summary(&app, &run_id).await?, variation)?;
+    may_go_on(&app, &run_id).await?;
     let command = RetryRequest { run_id, variation };
     store(&app, Command::Retry, &command, &command.run_id).await
 }
@@ -94,6 +95,7 @@ pub(super) async fn pick(
     request::fits("reason", reason.as_deref(), REMARK_BYTES)?;
     let run_id = run_id(&run)?;
     permit::pick(&summary(&app, &run_id).await?, variation)?;
+    may_go_on(&app, &run_id).await?;
     let command = PickRequest {
         run_id,
         variation,
@@ -118,6 +120,16 @@ async fn summary(app: &App, run: &RunId) -> Result<Summary, Problem> {
     let last = last_state(app, run).await?;
     let (_, message) = last.ok_or_else(|| Problem::unknown_run(run))?;
     Ok(message.summary)
+}
+
+async fn may_go_on(app: &App, run: &RunId) -> Result<(), Problem> {
+    if !app.hubs.source(run).is_lost().await? {
+        return Ok(());
+    }
+    let words = format!(
+        "run {run} can be read and not go on: the stream it was in is lost; send its prompt as a new run"
+    );
+    Err(Reason::new(Code::AlreadyFinished, words).into())
 }
 
 async fn store(app: &App, command: Command, what: &impl Serialize, run: &RunId) -> Answer {

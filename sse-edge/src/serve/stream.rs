@@ -30,13 +30,9 @@ pub(super) async fn answer(
     mut socket: TcpStream,
     asked: Asked,
 ) -> Option<BoxFuture<'static, ()>> {
-    let answer = decide(server, asked).await;
-    let mut opening = head(StatusCode::OK, stream_headers());
-    opening.push_str(RETRY);
-    let opening = Bytes::from(opening);
-    let response = match answer {
-        Ok(Answer::Follow(viewer)) => return Some(Box::pin(viewer.send(socket, opening))),
-        Ok(Answer::FollowAll(viewers)) => return Some(Box::pin(viewers.send(socket, opening))),
+    let response = match decide(server, asked).await {
+        Ok(Answer::Follow(viewer)) => return Some(Box::pin(viewer.send(socket, opening()))),
+        Ok(Answer::FollowAll(viewers)) => return Some(Box::pin(viewers.send(socket, opening()))),
         Ok(Answer::Complete) => Answer::Complete.into_response(),
         Err(response) => response,
     };
@@ -56,12 +52,15 @@ async fn decide(server: &Server, asked: Asked) -> Result<Answer, Response> {
     answer.map_err(IntoResponse::into_response)
 }
 
-fn stream_headers() -> HeaderMap {
+/// What a stream begins with.
+fn opening() -> Bytes {
     let headers = stream::HEADERS.map(|(name, value)| {
         let name = HeaderName::from_static(name);
         (name, HeaderValue::from_static(value))
     });
-    headers.into_iter().collect()
+    let mut opening = head(StatusCode::OK, headers.into_iter().collect());
+    opening.push_str(RETRY);
+    Bytes::from(opening)
 }
 
 async fn respond(socket: &mut TcpStream, response: Response) -> std::io::Result<()> {

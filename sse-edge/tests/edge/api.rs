@@ -4,10 +4,8 @@ use aideator_contract::{Change, Code, Reason, State, StateMessage, Subject, Summ
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 
-use crate::client::{Answer, get, send};
+use crate::client::{Answer, JSON, get, send};
 use crate::world::{World, now, put, soon};
-
-const JSON: (&str, &str) = ("content-type", "application/json");
 
 async fn post(world: &World, path: &str, body: &Value) -> Answer {
     send(world.at(), "POST", path, &[JSON], &body.to_string()).await

@@ -24,6 +24,9 @@ pub(crate) struct Event {
     pub(crate) data: String,
 }
 
+/// What a body is.
+pub(crate) const JSON: (&str, &str) = ("content-type", "application/json");
+
 /// Sends a request on a new connection.
 pub(crate) async fn send(
     edge: SocketAddr,

@@ -8,7 +8,7 @@ use aideator_edge::Config;
 use aideator_edge::position::{Position, Track};
 use serde_json::{Value, json};
 
-use crate::client::{Event, follow, get, text_of};
+use crate::client::{Event, JSON, follow, get, send, text_of};
 use crate::world::{Edge, Run, World, soon};
 
 impl World {
@@ -243,6 +243,12 @@ async fn what_is_archived_from_a_stream_that_is_gone_stays_and_its_ids_hold() {
         told(&all(&edge, &whole[at].id).await, 0),
         ["3", "4", "over"]
     );
+    // Nothing can follow it, and who wants that is told so at once.
+    for (what, body) in [("variations/0/retry", "{}"), ("pick", r#"{"variation":0}"#)] {
+        let path = format!("/api/v1/runs/g/{what}");
+        let answer = send(edge.address, "POST", &path, &[JSON], body).await;
+        assert_eq!(answer.status, 409, "{what}");
+    }
     // A place in the stream there is now is none in it.
     let mut other = world.run("other", 1).await;
     other.say(0, "word").await;

@@ -105,6 +105,9 @@ pub fn next(view: &View<'_>) -> Step {
             Step::Wait
         };
     };
+    if known.lost && !matches!(view.command, Command::Cancel(_)) {
+        return Step::Bury(cut_off(run));
+    }
     let summary = known.summary();
     if summary.has_applied(view.sequence) {
         return applied(view, summary);
@@ -271,6 +274,15 @@ fn over(run: &RunId, variation: Option<Variation>) -> Reason {
     Reason::new(
         Code::AlreadyFinished,
         format!("{what}run {run} has ended; there is nothing to cancel"),
+    )
+}
+
+fn cut_off(run: &RunId) -> Reason {
+    Reason::new(
+        Code::AlreadyFinished,
+        format!(
+            "run {run} can be read and not go on: the stream it was in is lost; send its prompt as a new run"
+        ),
     )
 }
 

@@ -258,6 +258,18 @@ fn a_retry_of_what_has_not_ended_or_is_not_there_or_finds_no_room_is_refused() {
 }
 
 #[test]
+fn nothing_follows_a_run_whose_stream_is_lost() {
+    let over = Known {
+        lost: true,
+        ..known(0, moved(&summary(1), 0, State::Failed))
+    };
+    for command in [retry(0), pick(0)] {
+        let step = next(&view(&command, Some(&over), &[]));
+        assert_eq!(code(&step), Some(Code::AlreadyFinished));
+    }
+}
+
+#[test]
 fn a_pick_is_noted_at_any_time_and_once() {
     for state in [State::Running, State::Succeeded] {
         let known1 = known(20, moved(&summary(2), 0, state));

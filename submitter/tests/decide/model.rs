@@ -62,7 +62,7 @@ impl World {
         }
         self.check_closed(&message);
         let sequence = self.next();
-        self.states.push(Known { sequence, message });
+        self.states.push(Known::new(sequence, message));
         true
     }
 

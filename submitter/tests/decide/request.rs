@@ -83,10 +83,7 @@ fn a_refusal_is_told_on_the_state_first_and_then_buried() {
         panic!("nobody is told");
     };
     assert_eq!(write.message.summary.status, Status::Rejected);
-    let told = Known {
-        sequence: 8,
-        message: *write.message,
-    };
+    let told = Known::new(8, *write.message);
     assert_eq!(
         decide(Some(&told), Some(&bad), [false; 2]),
         Step::Bury(reason(Code::BadValue))

@@ -66,18 +66,18 @@ pub(crate) fn moved(summary: &Summary, index: usize, to: State) -> Summary {
 }
 
 pub(crate) fn known(sequence: u64, summary: Summary) -> Known {
-    Known {
+    Known::new(
         sequence,
-        message: StateMessage::new(run(), at(0), Change::Noted, summary),
-    }
+        StateMessage::new(run(), at(0), Change::Noted, summary),
+    )
 }
 
 pub(crate) fn rejected(sequence: u64, request: u64, error: Reason) -> Known {
     let summary = Summary::rejected("bad".into(), request, at(0));
-    Known {
+    Known::new(
         sequence,
-        message: StateMessage::new(run(), at(0), Change::Rejected { error }, summary),
-    }
+        StateMessage::new(run(), at(0), Change::Rejected { error }, summary),
+    )
 }
 
 pub(crate) fn opened(sequence: u64, index: usize, number: u32) -> Fence {

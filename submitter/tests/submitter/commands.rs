@@ -93,11 +93,11 @@ async fn a_retry_is_a_new_attempt_and_only_of_what_has_ended() {
     assert!(scene.bus.open_runs().get(&id("a")).await.unwrap().is_some());
 }
 
-/// Plays the watcher: the run is archived, and leaves the stream.
-async fn archive(scene: &Scene, run: &str) {
+/// Plays the watcher: the run is archived, from this stream or one before it, and leaves the stream.
+async fn archive(scene: &Scene, run: &str, epoch: impl Fn(u64) -> u64) {
     let (run, bus) = (id(run), &scene.bus);
     let stream = bus.stream_state(RUNS_STREAM).await.unwrap();
-    let mut archiver = Archiver::new(stream.epoch);
+    let mut archiver = Archiver::new(epoch(stream.epoch));
     let all = Subject::run_all(&run);
     let mut all = bus.scan(RUNS_STREAM, all.as_str(), 1, None);
     while let Some(stored) = all.next().await {
@@ -109,13 +109,31 @@ async fn archive(scene: &Scene, run: &str) {
 }
 
 #[tokio::test]
+async fn a_run_whose_stream_is_lost_does_not_go_on() {
+    let scene = Scene::begin().await;
+    scene
+        .send(Command::Run, r#"{"run_id":"a","prompt":"p"}"#)
+        .await;
+    scene.states("a", &[State::Scheduling]).await;
+    end(&scene, "a", 0, State::Failed).await;
+    archive(&scene, "a", |epoch| epoch - 1).await;
+    let request = r#"{"run_id":"a","variation":0}"#;
+    for command in [Command::Retry, Command::Pick] {
+        let sent = scene.send(command, request).await;
+        let reason = scene.letter(sent).await.reason;
+        assert_eq!(reason.code, Code::AlreadyFinished, "{reason}");
+    }
+    assert!(scene.state("a").await.is_none());
+}
+
+#[tokio::test]
 async fn an_archived_run_is_known_by_its_id_and_goes_on_where_it_was() {
     let scene = Scene::begin().await;
     let request = r#"{"run_id":"a","prompt":"p"}"#;
     scene.send(Command::Run, request).await;
     scene.states("a", &[State::Scheduling]).await;
     end(&scene, "a", 0, State::Failed).await;
-    archive(&scene, "a").await;
+    archive(&scene, "a", |epoch| epoch).await;
     scene.send(Command::Run, request).await;
     let other = scene
         .send(Command::Run, r#"{"run_id":"a","prompt":"another"}"#)

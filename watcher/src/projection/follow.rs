@@ -4,17 +4,18 @@
 //! those that come close together are written together, the last of a run standing for all.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aideator_bus::{Bus, Deliveries, Delivery, Stored};
 use aideator_contract::subject::{RUNS_STREAM, STATES, durable};
-use aideator_contract::{RunId, StateMessage, Timestamp, VERSION};
+use aideator_contract::{RunId, StateMessage, VERSION};
 use futures::StreamExt as _;
 use futures::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
+use super::build::build;
 use super::folder::{self, Opened};
 use super::row::{self, Record};
 use super::store::{Meta, Store};
@@ -61,8 +62,10 @@ pub(super) async fn follow(
         tokio::select! {
             () = shutdown.cancelled() => break,
             Some(asked) = rebuilds.recv() => {
-                let result = following.rebuild().await;
-                let _ = asked.send(result);
+                let building = shutdown.run_until_cancelled(following.rebuild());
+                if let Some(result) = building.await {
+                    let _ = asked.send(result);
+                }
             }
             Some(first) = states.next() => following.take(first, &mut states).await,
         }
@@ -150,6 +153,8 @@ impl Following {
     }
 
     async fn rebuild(&mut self) -> Result<u64, Error> {
+        // If it fails, what is followed meanwhile does not make it whole: it is built when it is opened.
+        self.meta = Meta::default();
         let (meta, runs) = build(&self.bus, &self.store).await?;
         self.meta = meta;
         Ok(runs)
@@ -176,35 +181,15 @@ async fn catch_up(bus: &Bus, store: &Store) -> Result<Meta, Error> {
     }
 }
 
-/// Builds everything again: writes every run of the stream, then removes what the stream does not
-/// have. Until then the old records answer.
-async fn build(bus: &Bus, store: &Store) -> Result<(Meta, u64), Error> {
-    let began = Instant::now();
-    let stream = bus.stream_state(RUNS_STREAM).await;
-    let stream = stream.map_err(Error::bus("asking for the stream of runs"))?;
-    let meta = Meta {
-        epoch: stream.epoch,
-        sequence: stream.last,
-    };
-    let build = Timestamp::from(SystemTime::now()).millis();
-    let runs = scan(bus, store, 1, meta, Some(build)).await?;
-    store.keep(build).await?;
-    tracing::info!(
-        runs,
-        ms = began.elapsed().as_millis(),
-        "the projection is built"
-    );
-    Ok((meta, runs))
-}
-
-/// Writes the states from `from` up to where `meta` says, and then `meta` itself.
-async fn scan(
+/// Writes the states from `from` up to where `meta` says, and then `meta` itself; says which runs they are
+/// about.
+pub(super) async fn scan(
     bus: &Bus,
     store: &Store,
     from: u64,
     meta: Meta,
     build: Option<u64>,
-) -> Result<u64, Error> {
+) -> Result<BTreeSet<RunId>, Error> {
     let states = bus.scan(RUNS_STREAM, STATES, from, Some(meta.sequence));
     let mut batches = states.chunks(BATCH);
     let mut met = BTreeSet::new();
@@ -220,7 +205,7 @@ async fn scan(
         met.extend(write(bus, store, &batch, reached, build).await?);
     }
     store.write(&[], meta, build).await?;
-    Ok(met.len() as u64)
+    Ok(met)
 }
 
 /// Writes messages, in the order of their sequences; says which runs they are about.
@@ -262,7 +247,7 @@ async fn complete(bus: &Bus, store: &Store, records: &mut [Record]) -> Result<()
     Ok(())
 }
 
-fn parse(stored: &Stored) -> Option<(u64, StateMessage)> {
+pub(super) fn parse(stored: &Stored) -> Option<(u64, StateMessage)> {
     match serde_json::from_slice::<StateMessage>(&stored.payload) {
         Ok(message) if message.v <= VERSION => Some((stored.sequence, message)),
         Ok(_) => {

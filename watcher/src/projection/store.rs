@@ -19,7 +19,7 @@ use crate::error::Error;
 
 /// Raised when records change their shape: an older database is built again.
 const SHAPE: u64 = 1;
-/// What is lost in a power cut is read again from the streams.
+/// What is lost in a power cut is read again from the stream.
 const SYNC: &str = "1s";
 /// The database keeps a lease for clusters of its own, which we have not.
 const RARELY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -158,12 +158,14 @@ impl Store {
         self.values(query, "looking runs up").await
     }
 
-    /// Removes the runs that the build with this number has not met.
-    pub(super) async fn keep(&self, build: u64) -> Result<(), Error> {
+    /// Removes the runs that the build with this number has not met, but for these.
+    pub(super) async fn keep(&self, build: u64, also: &[RunId]) -> Result<(), Error> {
+        let also: Vec<String> = also.iter().map(ToString::to_string).collect();
         let query = self
             .0
-            .query("DELETE run WHERE build != $build")
-            .bind(("build", build));
+            .query("DELETE run WHERE build != $build AND run NOT IN $also")
+            .bind(("build", build))
+            .bind(("also", also));
         self.ask(query, "removing old runs").await?;
         Ok(())
     }

@@ -15,8 +15,8 @@ impl Stage {
         all.try_collect().await.unwrap()
     }
 
-    /// Everything of a run, as the archive has it, once that goes as far as `last`.
-    async fn archived(&self, run: &RunId, last: u64) -> Vec<Stored> {
+    /// The run is archived as far as `last`.
+    pub(crate) async fn until_archived(&self, run: &RunId, last: u64) {
         let reached = async {
             loop {
                 let reach = self.bus.archives().reach(run).await.unwrap();
@@ -27,6 +27,11 @@ impl Stage {
             }
         };
         soon(reached).await;
+    }
+
+    /// Everything of a run, as the archive has it, once that goes as far as `last`.
+    async fn archived(&self, run: &RunId, last: u64) -> Vec<Stored> {
+        self.until_archived(run, last).await;
         let archive = self.bus.archives().get(run).await.unwrap().unwrap();
         let (mut all, mut from) = (Vec::new(), 1);
         loop {
@@ -55,7 +60,7 @@ impl Stage {
     }
 
     /// Plays the submitter: a variation is picked.
-    async fn pick(&self, run: &RunId, request: u64) -> u64 {
+    pub(crate) async fn pick(&self, run: &RunId, request: u64) -> u64 {
         let (sequence, state) = self.state(run).await;
         let picked = state.summary.picked(variation(0), None, request, now());
         let (summary, change) = picked.unwrap();

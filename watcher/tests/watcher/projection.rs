@@ -2,7 +2,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aideator_bus::Error;
-use aideator_contract::subject::rpc;
+use aideator_bus::archive::Archiver;
+use aideator_contract::subject::{ARCHIVE_BUCKET, rpc};
 use aideator_contract::view::{GetRequest, ListRequest, RunView, RunsPage};
 use aideator_contract::{Outcome, RunId, State, Status};
 use serde::Serialize;
@@ -224,6 +225,7 @@ async fn a_rebuilt_database_equals_the_one_that_grew() {
         .unwrap();
     assert_eq!(rebuilt["runs"], 3);
     assert_eq!(list(&stage, &all).await, grown);
+
     watching.stop().await;
 
     // Without its database, with one that is no database, and with one that is torn.
@@ -239,6 +241,26 @@ async fn a_rebuilt_database_equals_the_one_that_grew() {
         }
         let watching = stage.watch().await;
         assert_eq!(list(&stage, &all).await, grown, "{broken}");
+        watching.stop().await;
+    }
+
+    // What has left the stream is in the archive: the beginning of a run, or all of it. What nobody can
+    // read there is in nobody's way.
+    let watching = stage.watch().await;
+    let (finished, _) = stage.state(&a).await;
+    let picked = stage.pick(&a, 9).await;
+    stage.until_archived(&a, picked).await;
+    let grown = list(&stage, &all).await;
+    assert!(grown.runs.iter().any(|row| row.pick.is_some()));
+    watching.stop().await;
+    let archives = stage.bus.objects(ARCHIVE_BUCKET);
+    let metadata = Archiver::new(1).finish().metadata();
+    archives.put("damaged", metadata, "?".into()).await.unwrap();
+    for left in [finished, picked] {
+        assert!(stage.bus.purge_run(&a, left).await.unwrap() > 0);
+        std::fs::remove_dir_all(&folder).unwrap();
+        let watching = stage.watch().await;
+        assert_eq!(list(&stage, &all).await, grown, "archived up to {left}");
         watching.stop().await;
     }
 
