@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-/// So many wake-ups of viewers a second cost next to nothing: nobody waits.
-const CALM: f64 = 5_000.0;
+/// So many wake-ups of viewers a second cost about a tenth of a core: nobody waits.
+const CALM: f64 = 10_000.0;
 /// From so many on frames are joined for [`LONGEST`].
 const BUSY: f64 = 20_000.0;
 /// No frame waits longer.
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn the_pause_grows_with_the_load() {
-        let pauses = [0.0, CALM, 12_500.0, BUSY, 1e9].map(pause);
+        let pauses = [0.0, CALM, 15_000.0, BUSY, 1e9].map(pause);
         let half = LONGEST / 2;
         assert_eq!(
             pauses,

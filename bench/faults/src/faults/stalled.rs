@@ -19,7 +19,7 @@ use crate::stage;
 
 const STALLED: usize = 1_000;
 const HEALTHY: usize = 100;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 /// What is said before the measurement: more than the kernel keeps for any of them.
 const FILLINGS: usize = 200;
 const FILLING: usize = 8 * 1024;
