@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::board::Board;
 use crate::config::ClusterConfig;
+use crate::decide::Known;
 use crate::decide::schedule::Limits;
 use crate::desk::Desk;
 use crate::dispatch::{Dispatcher, Pad};
@@ -208,9 +209,9 @@ async fn take_up_run(ledger: &Ledger, run: RunId, revision: u64) -> Result<(), E
         }
         state => state?,
     };
-    let refused = |status| status == Status::Rejected;
-    if state.is_none_or(|known| refused(known.summary().status)) {
-        // Its request was refused after all, or comes again and puts it again.
+    let is_open = |known: Known| !known.lost && known.summary().status != Status::Rejected;
+    if !state.is_some_and(is_open) {
+        // Its request was refused after all, or comes again and puts it again; or its stream is lost.
         let deleted = ledger.bus().open_runs().delete(&run, revision).await;
         deleted.map_err(doing("remove the key of a run that is not open"))?;
     }

@@ -59,10 +59,12 @@ async fn unpack(
             continue;
         }
         match read::archived_states(bus, &run).await? {
-            Some(states) => records.extend(row::records(states.iter().filter_map(parse))),
-            None => damaged.push(run.clone()),
+            Some(states) => {
+                records.extend(row::records(states.iter().filter_map(parse)));
+                met.insert(run);
+            }
+            None => damaged.push(run),
         }
-        met.insert(run);
         if records.len() >= BATCH {
             store.write(&records, meta, Some(build)).await?;
             records.clear();
