@@ -1,6 +1,6 @@
 //! Reading what a decision needs, in the order it needs it.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aideator_bus::{Bus, Stored};
 use aideator_contract::event::OutHead;
@@ -13,6 +13,7 @@ use aideator_contract::{
 use futures::StreamExt as _;
 use futures::future::try_join_all;
 use serde::de::DeserializeOwned;
+use tokio::time::sleep;
 
 use crate::decide::{VariationView, View};
 use crate::error::Error;
@@ -20,6 +21,9 @@ use crate::observe::{Observation, Observer};
 
 /// Readings in a row that were out of date when they were done, before the run is left for later.
 const READINGS: usize = 16;
+/// How often an archive that is not whole is read again, and the pause before.
+const ARCHIVE_READINGS: u32 = 5;
+const ARCHIVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The run as it is now; `None` if nothing is known of it.
 ///
@@ -109,13 +113,23 @@ fn accepted(stored: &Stored) -> Option<RunSpec> {
 /// The state log of a run as far as it is archived; `None` where the archive is damaged, which nobody can
 /// mend and is not to hold up other runs.
 pub(crate) async fn archived_states(bus: &Bus, run: &RunId) -> Result<Option<Vec<Stored>>, Error> {
-    match bus.archives().messages(run, &Subject::state(run)).await {
-        Ok(states) => Ok(Some(states)),
-        Err(error) if error.is_damage() => {
-            tracing::error!(%run, %error, "the archive of a run can't be read");
-            Ok(None)
+    let mut tries = 0;
+    loop {
+        match bus.archives().messages(run, &Subject::state(run)).await {
+            Ok(states) => return Ok(Some(states)),
+            Err(error) if !error.is_damage() => {
+                return Err(Error::bus("reading an archived run")(error));
+            }
+            // A replica may not have all of it yet.
+            Err(error) if error.is_transient() && tries < ARCHIVE_READINGS => {
+                tries += 1;
+                sleep(ARCHIVE_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::error!(%run, %error, "the archive of a run can't be read");
+                return Ok(None);
+            }
         }
-        Err(error) => Err(Error::bus("reading an archived run")(error)),
     }
 }
 

@@ -108,6 +108,7 @@ async fn stop(app: &App, run: &str, variation: Option<Variation>, body: Cancel) 
     request::fits("reason", body.reason.as_deref(), REMARK_BYTES)?;
     let run_id = run_id(run)?;
     permit::cancel(&summary(app, &run_id).await?, variation)?;
+    may_go_on(app, &run_id).await?;
     let command = CancelRequest {
         run_id,
         variation,

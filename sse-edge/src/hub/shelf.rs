@@ -45,9 +45,14 @@ impl Shelf {
         (archive.reach().last >= sequence).then_some(archive)
     }
 
+    /// How far the run is archived now, if it is.
+    pub(super) async fn reach(&self, run: &RunId) -> Result<Option<Reach>, Error> {
+        self.archives.reach(run).await
+    }
+
     /// The run's archive as it is now, if there is one.
     pub(super) async fn get(&self, run: &RunId) -> Result<Option<Arc<Archive>>, Error> {
-        let Some(reach) = self.archives.reach(run).await? else {
+        let Some(reach) = self.reach(run).await? else {
             return Ok(None);
         };
         if let Some(archive) = lock(&self.kept).find(run, reach) {

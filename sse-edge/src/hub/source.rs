@@ -85,29 +85,28 @@ impl Source {
     /// The stream, as its leader sees it; of a run that is archived from one that was there before,
     /// that one.
     pub(crate) async fn stream(&self) -> Result<Stream, Error> {
-        let (now, lost) = self.streams().await?;
-        Ok(lost.unwrap_or(now))
-    }
-
-    /// Whether the run is archived from a stream that was there before this one: nothing can follow it.
-    pub(crate) async fn is_lost(&self) -> Result<bool, Error> {
-        Ok(self.streams().await?.1.is_some())
-    }
-
-    /// The stream as its leader sees it, and the one that was there before, if the run is of that.
-    async fn streams(&self) -> Result<(Stream, Option<Stream>), Error> {
         let state = self.live.stream_state(RUNS_STREAM).await?;
         let archived = self.shelf.get(&self.run).await?;
         let archived = archived.map(|archive| archive.reach());
-        let lost = archived.filter(|reach| reach.epoch != state.epoch);
-        let now = Stream {
-            epoch: state.epoch,
-            last: state.last,
-        };
-        Ok((
-            now,
-            lost.map(|Reach { epoch, last }| Stream { epoch, last }),
-        ))
+        Ok(match archived.filter(|reach| reach.epoch != state.epoch) {
+            Some(Reach { epoch, last }) => Stream { epoch, last },
+            None => Stream {
+                epoch: state.epoch,
+                last: state.last,
+            },
+        })
+    }
+
+    /// Whether all of the run is archived, from a stream that was there before this one: nothing can
+    /// follow it.
+    pub(crate) async fn is_lost(&self) -> Result<bool, Error> {
+        let state = Subject::state(&self.run);
+        if self.live.last_from_leader(&state).await?.is_some() {
+            return Ok(false);
+        }
+        let stream = self.live.stream_state(RUNS_STREAM).await?;
+        let reach = self.shelf.reach(&self.run).await?;
+        Ok(reach.is_some_and(|reach| reach.epoch != stream.epoch))
     }
 
     /// The last entry of the run's state log: the leader's, else the archive's.

@@ -105,7 +105,7 @@ pub fn next(view: &View<'_>) -> Step {
             Step::Wait
         };
     };
-    if known.lost && !matches!(view.command, Command::Cancel(_)) {
+    if known.lost {
         return Step::Bury(cut_off(run));
     }
     let summary = known.summary();

@@ -263,7 +263,7 @@ fn nothing_follows_a_run_whose_stream_is_lost() {
         lost: true,
         ..known(0, moved(&summary(1), 0, State::Failed))
     };
-    for command in [retry(0), pick(0)] {
+    for command in [retry(0), pick(0), cancel(None)] {
         let step = next(&view(&command, Some(&over), &[]));
         assert_eq!(code(&step), Some(Code::AlreadyFinished));
     }

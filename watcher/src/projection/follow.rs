@@ -3,7 +3,7 @@
 //! One task writes, so that what it has written only grows. A message is acked when it is written;
 //! those that come close together are written together, the last of a run standing for all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use aideator_bus::{Bus, Deliveries, Delivery, Stored};
@@ -174,25 +174,27 @@ async fn catch_up(bus: &Bus, store: &Store) -> Result<Meta, Error> {
             scan(bus, store, meta.sequence + 1, next, None).await?;
             Ok(next)
         }
-        _ => {
+        Some(_) => Ok(build(bus, store).await?.0),
+        // Nothing is known of its records.
+        None => {
             store.clear().await?;
             Ok(build(bus, store).await?.0)
         }
     }
 }
 
-/// Writes the states from `from` up to where `meta` says, and then `meta` itself; says which runs they are
-/// about.
+/// Writes the states from `from` up to where `meta` says, and then `meta` itself; says which runs were
+/// written, and up to where each.
 pub(super) async fn scan(
     bus: &Bus,
     store: &Store,
     from: u64,
     meta: Meta,
     build: Option<u64>,
-) -> Result<BTreeSet<RunId>, Error> {
+) -> Result<BTreeMap<RunId, u64>, Error> {
     let states = bus.scan(RUNS_STREAM, STATES, from, Some(meta.sequence));
     let mut batches = states.chunks(BATCH);
-    let mut met = BTreeSet::new();
+    let mut met = BTreeMap::new();
     while let Some(batch) = batches.next().await {
         let batch: Vec<Stored> = batch
             .into_iter()
@@ -208,22 +210,26 @@ pub(super) async fn scan(
     Ok(met)
 }
 
-/// Writes messages, in the order of their sequences; says which runs they are about.
+/// Writes messages, in the order of their sequences; says which runs were written, and up to where each.
 async fn write<'a>(
     bus: &Bus,
     store: &Store,
     messages: impl IntoIterator<Item = &'a Stored>,
     meta: Meta,
     build: Option<u64>,
-) -> Result<Vec<RunId>, Error> {
+) -> Result<Vec<(RunId, u64)>, Error> {
     let mut records = row::records(messages.into_iter().filter_map(parse));
     complete(bus, store, &mut records).await?;
     store.write(&records, meta, build).await?;
-    Ok(records.into_iter().map(|record| record.run).collect())
+    let written = records.into_iter();
+    Ok(written
+        .map(|record| (record.run, record.sequence))
+        .collect())
 }
 
-/// Looks up what runs were asked that the database does not know and that these messages do not say.
-async fn complete(bus: &Bus, store: &Store, records: &mut [Record]) -> Result<(), Error> {
+/// Looks up what runs were asked that the database does not know and that these messages do not say; the
+/// others go.
+async fn complete(bus: &Bus, store: &Store, records: &mut Vec<Record>) -> Result<(), Error> {
     let partial: Vec<&RunId> = records
         .iter()
         .filter(|r| !r.whole)
@@ -244,6 +250,7 @@ async fn complete(bus: &Bus, store: &Store, records: &mut [Record]) -> Result<()
             _ => tracing::debug!(run = %record.run, "a run of which the beginning is gone"),
         }
     }
+    records.retain(|record| record.whole || known.contains(&record.run));
     Ok(())
 }
 
