@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::hub::frame::Kind;
-use crate::hub::message::Head;
+use crate::hub::message::{Head, Message};
 
 /// A stream with one run in it, as its leader has it.
 #[derive(Clone, Default)]
